@@ -1,0 +1,4 @@
+//! Everything that a developer needs and production must not contain.
+
+pub mod azure;
+pub mod host;

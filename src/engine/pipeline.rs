@@ -1,0 +1,127 @@
+//! What a pipeline is to the engine: ordered phases, each with its bounds.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use super::context::PhaseContext;
+use crate::model::{Failure, RetryPolicy, Verdict};
+
+/// A phase's answer.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Outcome {
+    /// On to the following phase.
+    Next,
+    /// Come back after a while, by a delayed ticket.
+    Wait { after: Duration, reason: String },
+    /// The run is over.
+    Done { verdict: Verdict, output: Value },
+}
+
+/// A phase's failure. Whether trying again can help is decided where the cause is known.
+#[derive(Clone, PartialEq, Debug, thiserror::Error)]
+pub enum PhaseError {
+    #[error("{failure}")]
+    Retryable { failure: Failure, after: Option<Duration> },
+    #[error("{0}")]
+    Fatal(Failure),
+    /// The lease is no longer ours: whatever we were doing belongs to somebody else.
+    #[error("the lease was lost")]
+    LeaseLost,
+}
+
+impl PhaseError {
+    pub fn fatal(code: &str, message: impl AsRef<str>) -> Self {
+        Self::Fatal(Failure::new(code, message))
+    }
+
+    pub fn retryable(code: &str, message: impl AsRef<str>) -> Self {
+        Self::Retryable { failure: Failure::new(code, message), after: None }
+    }
+}
+
+/// The work of one phase. It may be called again at any point of itself: every external effect has a
+/// deterministic name, or is looked for before it is repeated, or is checkpointed before it is waited for.
+#[async_trait]
+pub trait Phase: Send + Sync {
+    /// One delivery's worth of work; never sleeps, answers [`Outcome::Wait`] instead.
+    async fn run(&self, ctx: &mut PhaseContext) -> Result<Outcome, PhaseError>;
+
+    /// Called before a run ends in this phase by cancellation, failure or deadline: stops what the phase
+    /// started elsewhere. Best effort, may be called more than once.
+    async fn abandon(&self, _ctx: &mut PhaseContext) -> Result<(), PhaseError> {
+        Ok(())
+    }
+}
+
+/// The bounds of a phase, known without its clients.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct PhaseSpec {
+    pub name: &'static str,
+    /// From entering the phase to leaving it, waits and retries included.
+    pub deadline: Duration,
+    pub retry: RetryPolicy,
+}
+
+/// The shape of a pipeline, known without its clients.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct PipelineSpec {
+    pub name: &'static str,
+    pub phases: &'static [PhaseSpec],
+    /// From start to end of a run.
+    pub budget: Duration,
+    /// The container of the pipeline's logs; a log is `<container>/<run id>/<name>.log`.
+    pub logs: &'static str,
+}
+
+impl PipelineSpec {
+    /// The queue of a phase, which is the name of its function too.
+    pub fn queue(&self, phase: &str) -> String {
+        format!("{}-{phase}", self.name)
+    }
+
+    pub fn phase(&self, name: &str) -> Option<&'static PhaseSpec> {
+        self.phases.iter().find(|phase| phase.name == name)
+    }
+
+    pub fn phase_after(&self, name: &str) -> Option<&'static PhaseSpec> {
+        self.phases.iter().skip_while(|phase| phase.name != name).nth(1)
+    }
+}
+
+/// A pipeline with its phases' work.
+#[derive(Clone)]
+pub struct Pipeline {
+    pub spec: &'static PipelineSpec,
+    /// In the order of `spec.phases`.
+    pub work: Vec<Arc<dyn Phase>>,
+}
+
+impl Pipeline {
+    pub fn work(&self, phase: &str) -> Option<&Arc<dyn Phase>> {
+        let index = self.spec.phases.iter().position(|spec| spec.name == phase)?;
+        self.work.get(index)
+    }
+}
+
+/// Every pipeline that this binary can run.
+#[derive(Clone, Default)]
+pub struct Registry {
+    pipelines: Vec<Pipeline>,
+}
+
+impl Registry {
+    pub fn new(pipelines: Vec<Pipeline>) -> Self {
+        Self { pipelines }
+    }
+
+    pub fn get(&self, name: &str) -> Option<&Pipeline> {
+        self.pipelines.iter().find(|pipeline| pipeline.spec.name == name)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Pipeline> {
+        self.pipelines.iter()
+    }
+}

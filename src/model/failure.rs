@@ -1,0 +1,114 @@
+//! Why something ended badly, in words that a person can act on.
+
+use std::sync::LazyLock;
+
+use regex::{Captures, Regex};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A cause with one stable code, a message that says what to do next, and facts for a program to read.
+/// Its texts are redacted when it is made, so that it may be shown, stored and logged.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Failure {
+    pub code: String,
+    pub message: String,
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub detail: Value,
+}
+
+impl Failure {
+    pub fn new(code: impl Into<String>, message: impl AsRef<str>) -> Self {
+        Self { code: code.into(), message: redact(message.as_ref()), detail: Value::Null }
+    }
+
+    pub fn with_detail(mut self, detail: Value) -> Self {
+        self.detail = redact_value(detail);
+        self
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.code, self.message)
+    }
+}
+
+const MASK: &str = "***";
+
+/// Forms in which a secret shows up in a text. Each has the part before the secret as group `keep`.
+static FORMS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
+    [
+        // The user part of a URL: https://user:password@host
+        r"(?i)(?P<keep>\b[a-z][a-z0-9+.-]*://)[^/\s@]+@",
+        // An authorization value
+        r"(?i)(?P<keep>\b(?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{8,}",
+        // A signature, key or token in a query string, a connection string, a header or an assignment
+        r#"(?i)(?P<keep>\b(?:sig|code|accountkey|sharedaccesskey|sharedaccesssignature|access_token|refresh_token|client_secret|x-functions-key|api[_-]?key|private[_-]?key|password|passwd|pwd|secret|token)["']?\s*[=:]\s*["']?)[^\s&;,"'<>]{3,}"#,
+        // A compact JSON web token standing alone
+        r"(?P<keep>)\beyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]*",
+    ]
+    .into_iter()
+    .filter_map(|form| Regex::new(form).ok())
+    .collect()
+});
+
+/// The text with everything that looks like a credential masked.
+pub fn redact(text: &str) -> String {
+    FORMS.iter().fold(text.to_owned(), |text, form| {
+        let userinfo = form.as_str().ends_with('@');
+        form.replace_all(&text, |found: &Captures<'_>| {
+            format!("{}{MASK}{}", &found["keep"], if userinfo { "@" } else { "" })
+        })
+        .into_owned()
+    })
+}
+
+fn redact_value(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(redact(&text)),
+        Value::Array(items) => items.into_iter().map(redact_value).collect(),
+        Value::Object(fields) => fields.into_iter().map(|(k, v)| (k, redact_value(v))).collect(),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLANTED: &str = "pl4nted-s3cret";
+
+    #[test]
+    fn a_planted_secret_is_masked_in_every_form_it_takes() {
+        for text in [
+            format!("cannot reach https://user:{PLANTED}@git.example/repo.git"),
+            format!("https://{PLANTED}@git.example/repo.git"),
+            format!("Authorization: Bearer {PLANTED}"),
+            format!("https://a.blob.core.windows.net/c/b?sv=2015&sp=rw&sig={PLANTED}&x=1"),
+            format!("DefaultEndpointsProtocol=https;AccountName=a;AccountKey={PLANTED};EndpointSuffix=x"),
+            format!("GET /fn?code={PLANTED}"),
+            format!("{{\"client_secret\": \"{PLANTED}\"}}"),
+            format!("x-functions-key: {PLANTED}"),
+            format!("npm_password={PLANTED}"),
+        ] {
+            let shown = redact(&text);
+            assert!(!shown.contains(PLANTED), "{shown}");
+            assert!(shown.contains(MASK), "{shown}");
+        }
+        assert!(!redact("got eyJhbGciOiJSUzI1NiJ9.eyJvaWQiOiIxIn0.c2ln back").contains("eyJ"));
+    }
+
+    #[test]
+    fn ordinary_words_stay_readable() {
+        for text in ["Step 3/7 : RUN npm ci", "the token endpoint answered 503", "exit code 1", "secret rotation done"]
+        {
+            assert_eq!(redact(text), text);
+        }
+    }
+
+    #[test]
+    fn a_failures_detail_is_redacted_too() {
+        let failure = Failure::new("x", "y").with_detail(serde_json::json!({"lines": [format!("sig={PLANTED}")]}));
+        assert!(!failure.detail.to_string().contains(PLANTED));
+    }
+}

@@ -1,0 +1,149 @@
+//! Names: what a run changes, and which run it is.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// What a run changes, for example `platform` or `tool:<name>`. Two runs of one scope never overlap.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Debug)]
+#[serde(transparent)]
+pub struct Scope(String);
+
+impl Scope {
+    pub fn new(name: impl Into<String>) -> Self {
+        Self(name.into())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The partition in which the rows of this scope live.
+    pub fn tag(&self) -> ScopeTag {
+        let digest = Sha256::digest(self.0.as_bytes());
+        ScopeTag(hex::encode(&digest[..ScopeTag::BYTES]))
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The first ten hex digits of the SHA-256 of a scope.
+///
+/// Two scopes with one tag would share a lock and thus wait for each other, which is safe.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct ScopeTag(String);
+
+impl ScopeTag {
+    const BYTES: usize = 5;
+    const DIGITS: usize = 10;
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ScopeTag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// `<scope tag>-<name>`: the tag makes every row of the run a point read; the name sorts by the time of the start.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct RunId {
+    tag: ScopeTag,
+    name: String,
+}
+
+/// The text is no id that this product gave out.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("a run id is {} hex digits, a dash and {} hex digits", ScopeTag::DIGITS, RunId::NAME_DIGITS)]
+pub struct BadId;
+
+impl RunId {
+    const TIME_DIGITS: usize = 11;
+    const RANDOM_DIGITS: usize = 9;
+    const NAME_DIGITS: usize = Self::TIME_DIGITS + Self::RANDOM_DIGITS;
+
+    /// A new id for a run of `scope`, from the milliseconds of its start and 36 random bits.
+    pub fn new(scope: &Scope, started_ms: i64, random: u64) -> Self {
+        let time = started_ms.max(0).unsigned_abs() & 0xfff_ffff_ffff;
+        Self { tag: scope.tag(), name: format!("{time:011x}{:09x}", random & 0xf_ffff_ffff) }
+    }
+
+    pub fn tag(&self) -> &ScopeTag {
+        &self.tag
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+fn is_lower_hex(text: &str) -> bool {
+    text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+impl FromStr for RunId {
+    type Err = BadId;
+
+    fn from_str(text: &str) -> Result<Self, BadId> {
+        let (tag, name) = text.split_once('-').ok_or(BadId)?;
+        let fits = tag.len() == ScopeTag::DIGITS && name.len() == Self::NAME_DIGITS;
+        if !fits || !is_lower_hex(tag) || !is_lower_hex(name) {
+            return Err(BadId);
+        }
+        Ok(Self { tag: ScopeTag(tag.to_owned()), name: name.to_owned() })
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.tag, self.name)
+    }
+}
+
+impl Serialize for RunId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for RunId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_carries_its_scopes_tag_and_survives_its_own_text() {
+        let scope = Scope::new("platform");
+        let id = RunId::new(&scope, 1_795_228_935_162, 0x1_2345_6789);
+        assert_eq!(id.tag(), &scope.tag());
+        assert_eq!(id.to_string().parse(), Ok(id));
+    }
+
+    #[test]
+    fn later_runs_sort_after_earlier_ones() {
+        let scope = Scope::new("platform");
+        assert!(RunId::new(&scope, 1_000, u64::MAX) < RunId::new(&scope, 1_001, 0));
+    }
+
+    #[test]
+    fn texts_that_are_no_ids_are_refused() {
+        for text in ["", "-", "abc", "../../etc", "0123456789-0123456789012345678G", "0123456789-012345678901234567890"]
+        {
+            assert_eq!(text.parse::<RunId>(), Err(BadId), "{text}");
+        }
+    }
+}

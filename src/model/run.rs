@@ -1,0 +1,152 @@
+//! One execution of a pipeline, as its row holds it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Failure, RunId, Scope, Ticket, Timestamp};
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Run {
+    pub id: RunId,
+    pub scope: Scope,
+    pub pipeline: String,
+    /// The phase that runs now, or the last one that ran.
+    pub phase: String,
+    pub progress: Progress,
+    /// Grows with every decision; a ticket of an older seq is stale.
+    pub seq: u64,
+    /// Tries of this phase that were recorded, from 1; 0 before the first claim.
+    pub attempt: u32,
+    /// Claims at this seq: more than one means that a worker died holding the lease.
+    pub claims: u32,
+    pub phase_entered_at: Timestamp,
+    /// When the whole run is over its budget.
+    pub deadline_at: Timestamp,
+    pub input: Value,
+    /// What the phases remember between deliveries.
+    pub state: Value,
+    pub output: Value,
+    pub failure: Option<Failure>,
+    /// Committed lengths of each log's segments, in bytes.
+    pub logs: BTreeMap<String, LogExtents>,
+    pub cancel: Option<CancelRequest>,
+    /// Who started the run, as the caller's identity names them.
+    pub started_by: String,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    /// How many events the run has, and the hash of the last one.
+    pub events: u64,
+    pub last_hash: String,
+    /// Names the last write, so that a writer whose reply was lost knows its own work again.
+    pub operation: String,
+}
+
+/// Where a run stands between two writes. Only a leased run can be worked on.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Progress {
+    /// A ticket is on its way and may be worked on from `wake_at`.
+    Ready { wake_at: Timestamp, wake: Wake },
+    /// A worker holds the run until its lease expires.
+    Leased { lease: Lease },
+    /// Over for good.
+    Ended { end: End, at: Timestamp },
+}
+
+/// Why a ticket is on its way.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "why", rename_all = "snake_case")]
+pub enum Wake {
+    Started,
+    Entered,
+    Waiting { reason: String },
+    Retrying { code: String },
+    Cancelling,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Lease {
+    pub owner: String,
+    pub expires_at: Timestamp,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "end", content = "verdict", rename_all = "snake_case")]
+pub enum End {
+    /// The pipeline came to its end; the verdict tells whether the work succeeded.
+    Completed(Verdict),
+    /// The pipeline could not come to its end.
+    Failed,
+    /// Stopped on request.
+    Terminated,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    Succeeded,
+    Failed,
+}
+
+/// The coarse state that every dashboard knows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Status {
+    Pending,
+    Running,
+    Completed,
+    Failed,
+    Terminated,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct CancelRequest {
+    pub by: String,
+    pub reason: String,
+    pub at: Timestamp,
+}
+
+/// A log is the concatenation of its segments, each up to its committed length.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LogExtents {
+    pub segments: Vec<u64>,
+}
+
+impl LogExtents {
+    /// Bytes in the whole log.
+    pub fn total(&self) -> u64 {
+        self.segments.iter().sum()
+    }
+}
+
+impl Run {
+    pub fn status(&self) -> Status {
+        match &self.progress {
+            Progress::Ready { wake: Wake::Started, .. } => Status::Pending,
+            Progress::Ready { .. } | Progress::Leased { .. } => Status::Running,
+            Progress::Ended { end: End::Completed(_), .. } => Status::Completed,
+            Progress::Ended { end: End::Failed, .. } => Status::Failed,
+            Progress::Ended { end: End::Terminated, .. } => Status::Terminated,
+        }
+    }
+
+    pub fn is_ended(&self) -> bool {
+        matches!(self.progress, Progress::Ended { .. })
+    }
+
+    /// When the sweep should look after the run: its ticket should have come, or its lease has run out.
+    pub fn next_wake_at(&self) -> Option<Timestamp> {
+        match &self.progress {
+            Progress::Ready { wake_at, .. } => Some(*wake_at),
+            Progress::Leased { lease } => Some(lease.expires_at),
+            Progress::Ended { .. } => None,
+        }
+    }
+
+    /// The ticket that lets the run's present phase run.
+    pub fn ticket(&self) -> Ticket {
+        Ticket { run: self.id.clone(), phase: self.phase.clone(), seq: self.seq }
+    }
+}
