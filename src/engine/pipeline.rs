@@ -62,6 +62,8 @@ pub struct PhaseSpec {
     pub name: &'static str,
     /// From entering the phase to leaving it, waits and retries included.
     pub deadline: Duration,
+    /// One delivery's share of it: a delivery that takes longer is cut off and tried again.
+    pub delivery: Duration,
     pub retry: RetryPolicy,
 }
 

@@ -35,6 +35,7 @@ pub enum EventKind {
     Entered,
     Waiting,
     Retrying,
+    Signalled,
     CancelRequested,
     Completed,
     Failed,

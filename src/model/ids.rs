@@ -54,7 +54,7 @@ impl fmt::Display for ScopeTag {
     }
 }
 
-/// `<scope tag>-<name>`: the tag makes every row of the run a point read; the name sorts by the time of the start.
+/// `<scope tag>-<name>`: the tag makes every row of the run a point read; the name sorts the newest run first.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct RunId {
     tag: ScopeTag,
@@ -71,10 +71,12 @@ impl RunId {
     const RANDOM_DIGITS: usize = 9;
     const NAME_DIGITS: usize = Self::TIME_DIGITS + Self::RANDOM_DIGITS;
 
+    const TIME_MASK: u64 = 0xfff_ffff_ffff;
+
     /// A new id for a run of `scope`, from the milliseconds of its start and 36 random bits.
     pub fn new(scope: &Scope, started_ms: i64, random: u64) -> Self {
-        let time = started_ms.max(0).unsigned_abs() & 0xfff_ffff_ffff;
-        Self { tag: scope.tag(), name: format!("{time:011x}{:09x}", random & 0xf_ffff_ffff) }
+        let left = Self::TIME_MASK - (started_ms.max(0).unsigned_abs() & Self::TIME_MASK);
+        Self { tag: scope.tag(), name: format!("{left:011x}{:09x}", random & 0xf_ffff_ffff) }
     }
 
     pub fn tag(&self) -> &ScopeTag {
@@ -134,9 +136,9 @@ mod tests {
     }
 
     #[test]
-    fn later_runs_sort_after_earlier_ones() {
+    fn the_newest_run_sorts_first() {
         let scope = Scope::new("platform");
-        assert!(RunId::new(&scope, 1_000, u64::MAX) < RunId::new(&scope, 1_001, 0));
+        assert!(RunId::new(&scope, 1_001, u64::MAX) < RunId::new(&scope, 1_000, 0));
     }
 
     #[test]

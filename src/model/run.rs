@@ -32,6 +32,12 @@ pub struct Run {
     /// Committed lengths of each log's segments, in bytes.
     pub logs: BTreeMap<String, LogExtents>,
     pub cancel: Option<CancelRequest>,
+    /// What people or other systems told the run, by name.
+    #[serde(default)]
+    pub signals: BTreeMap<String, Value>,
+    /// A signal came since the last claim, so the next wait must not be waited for.
+    #[serde(default)]
+    pub signalled: bool,
     /// Who started the run, as the caller's identity names them.
     pub started_by: String,
     pub created_at: Timestamp,
@@ -63,6 +69,7 @@ pub enum Wake {
     Entered,
     Waiting { reason: String },
     Retrying { code: String },
+    Signalled,
     Cancelling,
 }
 

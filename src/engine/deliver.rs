@@ -1,0 +1,190 @@
+//! One delivery of a ticket: read, claim, run the phase, commit, hand over.
+//!
+//! An acknowledged delivery may be deleted from its queue; a [`DeliveryError`] must bring it back.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+
+use super::context::PhaseContext;
+use super::held::{Held, WriteError};
+use super::pipeline::{Outcome, Phase, PhaseError, PhaseSpec, PipelineSpec};
+use super::ports::StoreError;
+use super::transition::{IllegalTransition, Step};
+use super::{Engine, lease};
+use crate::model::{Failure, Progress, Run, Ticket, Timestamp};
+
+/// Why a delivery needs no repetition.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Acknowledged {
+    /// The phase ran and its outcome is committed.
+    Worked,
+    /// The run has moved on since this ticket was sent.
+    Stale,
+    /// Another worker holds the run.
+    Busy,
+    /// The ticket came before its time; it was sent again.
+    Early,
+    /// The run is over.
+    Ended,
+    /// There is no such run, pipeline or phase, or no such ticket was ever sent.
+    Unknown,
+}
+
+/// The delivery has to come again.
+#[derive(Debug, thiserror::Error)]
+pub enum DeliveryError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What has to follow a committed step.
+pub(super) enum Committed {
+    Hand(Box<Run>),
+    Over,
+    /// Somebody else decides about the run now.
+    Lost,
+}
+
+impl Engine {
+    /// A ticket that comes this much too early is worked on: clocks differ.
+    const EARLY: Duration = Duration::from_secs(2);
+
+    pub async fn deliver(&self, ticket: &Ticket) -> Result<Acknowledged, DeliveryError> {
+        let Some(held) = Held::read(&self.store, &self.clock, &ticket.run, self.unique()).await? else {
+            return Ok(Acknowledged::Unknown);
+        };
+        let run = held.run().await;
+        let now = self.clock.now();
+        let Some(pipeline) = self.registry.get(&run.pipeline) else { return Ok(Acknowledged::Unknown) };
+        if run.is_ended() {
+            return Ok(Acknowledged::Ended);
+        }
+        if ticket.seq < run.seq {
+            return self.resend_if_missing(pipeline.spec, &run, ticket).await;
+        }
+        let known = pipeline.spec.phase(&run.phase).zip(pipeline.work(&run.phase));
+        let Some((phase, work)) = known.filter(|_| *ticket == run.ticket()) else { return Ok(Acknowledged::Unknown) };
+        match &run.progress {
+            Progress::Leased { lease } if lease.expires_at > now => return Ok(Acknowledged::Busy),
+            Progress::Ready { wake_at, .. } if *wake_at > now + Self::EARLY && now < self.overdue_at(&run, phase) => {
+                self.send(pipeline.spec, ticket, *wake_at).await?;
+                return Ok(Acknowledged::Early);
+            }
+            _ => {}
+        }
+        match held.take(Step::Claim { seq: ticket.seq, expires_at: now + self.settings.lease }).await {
+            Ok(run) => self.work(pipeline.spec, phase, Arc::clone(work), held, run).await,
+            Err(WriteError::Store(error)) => Err(error.into()),
+            Err(WriteError::Illegal(IllegalTransition::Held)) => Ok(Acknowledged::Busy),
+            Err(WriteError::Illegal(_)) => Ok(Acknowledged::Stale),
+            Err(WriteError::Gone) => Ok(Acknowledged::Unknown),
+        }
+    }
+
+    /// The worker of the ticket right before the present one may have died after its commit and before its hand-over.
+    /// It sent nothing else, so a ticket any older than that cannot stand in for the present one.
+    async fn resend_if_missing(
+        &self,
+        spec: &PipelineSpec,
+        run: &Run,
+        ticket: &Ticket,
+    ) -> Result<Acknowledged, DeliveryError> {
+        if let Progress::Ready { wake_at, .. } = &run.progress
+            && ticket.seq + 1 == run.seq
+        {
+            self.send(spec, &run.ticket(), *wake_at).await?;
+        }
+        Ok(Acknowledged::Stale)
+    }
+
+    async fn work(
+        &self,
+        spec: &'static PipelineSpec,
+        phase: &'static PhaseSpec,
+        work: Arc<dyn Phase>,
+        held: Held,
+        run: Run,
+    ) -> Result<Acknowledged, DeliveryError> {
+        let now = self.clock.now();
+        let deadline = (now + phase.delivery).min(self.overdue_at(&run, phase).max(now));
+        let (logs, clock) = (Arc::clone(&self.logs), Arc::clone(&self.clock));
+        let mut ctx = PhaseContext::new(run.clone(), spec, held.clone(), logs, clock, deadline);
+        let result = match self.verdict_before_work(&run, phase) {
+            Some(early) => Err(early),
+            None => self.run_phase(work.as_ref(), &mut ctx, &held).await,
+        };
+        let committed = self.commit(spec, phase, work.as_ref(), &mut ctx, &held, result).await?;
+        match committed {
+            Committed::Hand(run) => {
+                let at = run.next_wake_at().unwrap_or(now);
+                self.send(spec, &run.ticket(), at).await?;
+                Ok(Acknowledged::Worked)
+            }
+            Committed::Over => Ok(Acknowledged::Worked),
+            Committed::Lost => Ok(Acknowledged::Stale),
+        }
+    }
+
+    /// Runs the phase until it answers, its time is up, or the lease is lost. A panic is an answer too.
+    async fn run_phase(&self, work: &dyn Phase, ctx: &mut PhaseContext, held: &Held) -> Result<Outcome, PhaseError> {
+        let left = ctx.deadline().since(self.clock.now());
+        let work = AssertUnwindSafe(work.run(ctx)).catch_unwind();
+        tokio::select! {
+            biased;
+            answer = work => answer.unwrap_or_else(|panic| Err(panicked(panic.as_ref()))),
+            () = lease::keep(held.clone(), self.clock.as_ref(), self.settings.lease) => Err(PhaseError::LeaseLost),
+            () = tokio::time::sleep(left) => Err(PhaseError::retryable(
+                "delivery_overran",
+                format!("the phase did not answer within the {} s of one delivery", left.as_secs()),
+            )),
+        }
+    }
+
+    /// When the phase or the whole run is over its time.
+    pub(super) fn overdue_at(&self, run: &Run, phase: &PhaseSpec) -> Timestamp {
+        run.deadline_at.min(run.phase_entered_at + phase.deadline)
+    }
+
+    fn verdict_before_work(&self, run: &Run, phase: &PhaseSpec) -> Option<PhaseError> {
+        let now = self.clock.now();
+        if run.cancel.is_some() {
+            return Some(PhaseError::Fatal(Failure::new("cancelled", "the run was cancelled")));
+        }
+        if run.claims > self.settings.max_crashes {
+            return Some(PhaseError::fatal(
+                "crash_loop",
+                format!(
+                    "phase {} was begun {} times and its worker never came back; look at the log of the function app \
+                     for the cause",
+                    run.phase, run.claims
+                ),
+            ));
+        }
+        if now >= run.deadline_at {
+            let budget = run.deadline_at.since(run.created_at).as_secs();
+            return Some(PhaseError::fatal(
+                "run_overdue",
+                format!("the run did not end within its budget of {budget} s; it was in phase {}", run.phase),
+            ));
+        }
+        if now >= run.phase_entered_at + phase.deadline {
+            return Some(PhaseError::fatal(
+                "phase_overdue",
+                format!("phase {} did not end within its {} s", run.phase, phase.deadline.as_secs()),
+            ));
+        }
+        None
+    }
+}
+
+fn panicked(panic: &(dyn std::any::Any + Send)) -> PhaseError {
+    let said = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_default();
+    PhaseError::retryable("phase_panicked", format!("the phase panicked: {said}"))
+}

@@ -1,0 +1,115 @@
+//! A run in the hands of one worker: every write goes through here, compare-and-swap, with the event beside it.
+
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+
+use super::ports::{Clock, RunStore, StoreError, TransactError, Version, Write};
+use super::rows;
+use super::transition::{self, IllegalTransition, Step};
+use crate::model::{Run, RunId};
+
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The run is not what this step needs any more.
+    #[error(transparent)]
+    Illegal(#[from] IllegalTransition),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the run is gone")]
+    Gone,
+}
+
+struct Seen {
+    run: Run,
+    version: Version,
+}
+
+/// Shared by a worker and the task that renews its lease.
+#[derive(Clone)]
+pub struct Held {
+    store: Arc<dyn RunStore>,
+    clock: Arc<dyn Clock>,
+    worker: String,
+    seen: Arc<Mutex<Seen>>,
+}
+
+impl Held {
+    /// The run as it is stored now, or `None` if there is no such run.
+    pub async fn read(
+        store: &Arc<dyn RunStore>,
+        clock: &Arc<dyn Clock>,
+        id: &RunId,
+        worker: String,
+    ) -> Result<Option<Self>, StoreError> {
+        let Some(seen) = load(store.as_ref(), id).await? else { return Ok(None) };
+        Ok(Some(Self { store: Arc::clone(store), clock: Arc::clone(clock), worker, seen: Arc::new(Mutex::new(seen)) }))
+    }
+
+    pub async fn run(&self) -> Run {
+        self.seen.lock().await.run.clone()
+    }
+
+    /// Takes the step, whatever races it meets: a conflict reads the row again and decides again, and a write whose
+    /// reply was lost is known again by its operation.
+    pub async fn take(&self, step: Step) -> Result<Run, WriteError> {
+        const TRIES: u32 = 6;
+        let mut seen = self.seen.lock().await;
+        let operation = format!("{}-{:016x}", self.worker, self.clock.random());
+        let mut failures = 0;
+        loop {
+            let next = transition::apply(&seen.run, &self.worker, step.clone(), self.clock.now(), operation.clone())?;
+            let answer = self.write(&seen, &next).await;
+            match answer {
+                Ok(version) => {
+                    *seen = Seen { run: next.run, version };
+                    return Ok(seen.run.clone());
+                }
+                Err(TransactError::Store(error @ StoreError::Refused(_))) => return Err(error.into()),
+                Err(TransactError::Conflict(_) | TransactError::Store(StoreError::Unavailable(_))) => {}
+            }
+            let again = load(self.store.as_ref(), &seen.run.id).await;
+            match again {
+                Ok(None) => return Err(WriteError::Gone),
+                Ok(Some(found)) if found.run.operation == operation => {
+                    *seen = found;
+                    return Ok(seen.run.clone());
+                }
+                Ok(Some(found)) => *seen = found,
+                Err(_) if failures < TRIES => {}
+                Err(error) => return Err(error.into()),
+            }
+            failures += 1;
+            if failures > TRIES {
+                return Err(StoreError::Unavailable("too many lost races in a row".into()).into());
+            }
+        }
+    }
+
+    async fn write(&self, seen: &Seen, next: &transition::Transition) -> Result<Version, TransactError> {
+        let id = &seen.run.id;
+        let mut writes = vec![Write::Replace {
+            key: rows::run_key(id),
+            version: seen.version.clone(),
+            record: rows::run_record(&next.run)?,
+        }];
+        if let Some(event) = &next.event {
+            let key = rows::event_key(id, event.number);
+            writes.push(Write::Insert { key, record: rows::event_record(event)? });
+        }
+        if next.run.is_ended() {
+            let lock = self.store.get(id.tag().as_str(), rows::LOCK).await?;
+            if let Some(lock) = lock.filter(|lock| rows::lock_owner(lock).as_ref() == Some(id)) {
+                writes.push(Write::Delete { key: rows::LOCK.into(), version: lock.version });
+            }
+        }
+        let versions = self.store.transact(id.tag().as_str(), writes).await?;
+        versions.into_iter().next().ok_or_else(|| StoreError::Refused("the store returned no version".into()).into())
+    }
+}
+
+async fn load(store: &dyn RunStore, id: &RunId) -> Result<Option<Seen>, StoreError> {
+    let Some(stored) = store.get(id.tag().as_str(), &rows::run_key(id)).await? else { return Ok(None) };
+    let version = stored.version.clone();
+    Ok(Some(Seen { run: rows::from_record(stored)?, version }))
+}

@@ -1,0 +1,77 @@
+//! A message that was delivered too often: it ends its run, or is kept where a person can look at it.
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+
+use super::Engine;
+use super::context::PhaseContext;
+use super::deliver::DeliveryError;
+use super::held::{Held, WriteError};
+use super::ports::Appended;
+use super::transition::Step;
+use crate::model::{Failure, Ticket};
+
+/// What became of a poison message. Handling one twice comes to the same.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Poisoned {
+    /// Its run was ended.
+    RunEnded,
+    /// Its run had ended, moved on, or is being worked on: the message says nothing about it any more.
+    Harmless,
+    /// It is no ticket of ours; it was kept under this name.
+    Kept(String),
+}
+
+impl Engine {
+    /// The container in which messages are kept that are not ours.
+    pub const POISON: &'static str = "windlass-poison";
+
+    pub async fn poisoned(&self, queue: &str, message: &str) -> Result<Poisoned, DeliveryError> {
+        let Ok(ticket) = serde_json::from_str::<Ticket>(message) else { return self.keep(queue, message).await };
+        let Some(held) = Held::read(&self.store, &self.clock, &ticket.run, self.unique()).await? else {
+            return self.keep(queue, message).await;
+        };
+        let run = held.run().await;
+        let Some(pipeline) = self.registry.get(&run.pipeline) else { return self.keep(queue, message).await };
+        if run.is_ended() || ticket != run.ticket() {
+            return Ok(Poisoned::Harmless);
+        }
+        let now = self.clock.now();
+        let run = match held.take(Step::Claim { seq: ticket.seq, expires_at: now + self.settings.lease }).await {
+            Ok(run) => run,
+            Err(WriteError::Store(error)) => return Err(error.into()),
+            Err(WriteError::Illegal(_) | WriteError::Gone) => return Ok(Poisoned::Harmless),
+        };
+        let (logs, clock) = (self.logs.clone(), self.clock.clone());
+        let phase = run.phase.clone();
+        let mut ctx = PhaseContext::new(run, pipeline.spec, held.clone(), logs, clock, now + self.settings.lease);
+        if let Some(work) = pipeline.work(&phase) {
+            self.abandon(work.as_ref(), &mut ctx).await;
+        }
+        let failure = Failure::new(
+            "poisoned",
+            format!(
+                "the ticket of phase {phase} was delivered too often without success; look at the log of the function \
+                 app around this time for the cause, then start again"
+            ),
+        );
+        match held.take(Step::Fail { work: ctx.work(), failure }).await {
+            Ok(_) => Ok(Poisoned::RunEnded),
+            Err(WriteError::Store(error)) => Err(error.into()),
+            Err(WriteError::Illegal(_) | WriteError::Gone) => Ok(Poisoned::Harmless),
+        }
+    }
+
+    /// Keeps the message under a name made from it, so that keeping it again changes nothing.
+    async fn keep(&self, queue: &str, message: &str) -> Result<Poisoned, DeliveryError> {
+        let digest = hex::encode(Sha256::digest(message.as_bytes()));
+        let name = format!("{}/{queue}/{digest}.txt", Self::POISON);
+        let bytes = Bytes::copy_from_slice(message.as_bytes());
+        if bytes.is_empty() {
+            return Ok(Poisoned::Kept(name));
+        }
+        match self.logs.append(&name, 0, bytes).await? {
+            Appended::Written | Appended::Elsewhere { .. } | Appended::Full => Ok(Poisoned::Kept(name)),
+        }
+    }
+}

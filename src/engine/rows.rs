@@ -1,0 +1,93 @@
+//! How a run, its events, its lock and its index entries lie in the store.
+//!
+//! | partition | key | what |
+//! |---|---|---|
+//! | scope tag | `run:<name>` | the run |
+//! | scope tag | `event:<name>:<number>` | what happened to it |
+//! | scope tag | `lock` | the run that owns the scope |
+//! | scope tag | `key:<digest>` | the run that was started with an idempotency key |
+//! | `index:<pipeline>` | `active:<id>` | a run that the sweep has to look after |
+//! | `index:<pipeline>` | `list:<time left>:<id>` | every run, the newest first |
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::ports::{Record, StoreError, Stored};
+use crate::model::{Event, Run, RunId};
+
+pub const LOCK: &str = "lock";
+pub const ACTIVE_FROM: &str = "active:";
+pub const ACTIVE_TO: &str = "active;";
+pub const LIST_FROM: &str = "list:";
+pub const LIST_TO: &str = "list;";
+/// The version of the rows' layout, written into every row.
+pub const SCHEMA: u64 = 1;
+
+pub fn run_key(id: &RunId) -> String {
+    format!("run:{}", id.name())
+}
+
+pub fn event_key(id: &RunId, number: u64) -> String {
+    format!("event:{}:{number:08}", id.name())
+}
+
+/// The keys between which all events of a run lie.
+pub fn event_range(id: &RunId) -> (String, String) {
+    (format!("event:{}:", id.name()), format!("event:{};", id.name()))
+}
+
+/// A caller's key may hold anything; its digest may stand in a row key.
+pub fn idempotency_key(key: &str) -> String {
+    format!("key:{}", hex::encode(Sha256::digest(key.as_bytes())))
+}
+
+pub fn index_partition(pipeline: &str) -> String {
+    format!("index:{pipeline}")
+}
+
+pub fn active_key(id: &RunId) -> String {
+    format!("{ACTIVE_FROM}{id}")
+}
+
+pub fn list_key(id: &RunId) -> String {
+    format!("{LIST_FROM}{}:{}", id.name(), id.tag())
+}
+
+pub fn to_record<T: Serialize>(value: &T) -> Result<Record, StoreError> {
+    match serde_json::to_value(value) {
+        Ok(Value::Object(mut record)) => {
+            record.insert("schema".into(), SCHEMA.into());
+            Ok(record)
+        }
+        Ok(_) => Err(StoreError::Refused("only a structure can be a row".into())),
+        Err(error) => Err(StoreError::Refused(error.to_string())),
+    }
+}
+
+pub fn from_record<T: DeserializeOwned>(stored: Stored) -> Result<T, StoreError> {
+    serde_json::from_value(Value::Object(stored.record))
+        .map_err(|error| StoreError::Refused(format!("a row cannot be read: {error}")))
+}
+
+/// The run's row, with what an operator looks for as columns of its own.
+pub fn run_record(run: &Run) -> Result<Record, StoreError> {
+    let mut record = to_record(run)?;
+    record.insert("status".into(), serde_json::to_value(run.status()).unwrap_or_default());
+    record.insert("next_wake_at".into(), serde_json::to_value(run.next_wake_at()).unwrap_or_default());
+    Ok(record)
+}
+
+pub fn event_record(event: &Event) -> Result<Record, StoreError> {
+    to_record(event)
+}
+
+/// The row that keeps a scope for one run.
+pub fn lock_record(run: &Run) -> Result<Record, StoreError> {
+    to_record(&serde_json::json!({"owner": run.id, "scope": run.scope}))
+}
+
+pub fn lock_owner(stored: &Stored) -> Option<RunId> {
+    stored.record.get("owner")?.as_str()?.parse().ok()
+}

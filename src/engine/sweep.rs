@@ -1,0 +1,157 @@
+//! The timer's round over all runs that have not ended. It only sends tickets and tidies the index; it never
+//! advances a run, so it may die half way or run twice.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream;
+use serde_json::Value;
+
+use super::Engine;
+use super::pipeline::PipelineSpec;
+use super::ports::{StoreError, Stored, Write};
+use super::rows;
+use crate::model::{Run, RunId, Timestamp};
+
+/// What a round found and did.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct SweepReport {
+    /// Runs looked at.
+    pub seen: u64,
+    /// Tickets sent again.
+    pub resent: u64,
+    /// Index entries of ended or never-begun runs that were removed.
+    pub retired: u64,
+    /// Rows that could not be read or entries that could not be handled this time.
+    pub failed: u64,
+    pub breaches: Vec<Breach>,
+}
+
+/// A promise that a row does not keep.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Breach {
+    pub run: RunId,
+    pub what: &'static str,
+}
+
+enum Found {
+    Moving,
+    Resent,
+    Retired,
+}
+
+impl Engine {
+    /// An index entry without a run this old belongs to a start that died before its transaction.
+    const NEVER_BEGUN: Duration = Duration::from_secs(600);
+    const PAGE: usize = 200;
+    const AT_ONCE: usize = 16;
+
+    pub async fn sweep(&self) -> Result<SweepReport, StoreError> {
+        let mut report = SweepReport::default();
+        for pipeline in self.registry.iter() {
+            let partition = rows::index_partition(pipeline.spec.name);
+            let mut after = rows::ACTIVE_FROM.to_owned();
+            loop {
+                let page = self.store.range(&partition, &after, rows::ACTIVE_TO, Self::PAGE).await?;
+                let more = page.len() == Self::PAGE;
+                if let Some((key, _)) = page.last() {
+                    after.clone_from(key);
+                }
+                let handled = stream::iter(page)
+                    .map(|(key, entry)| self.look_after(pipeline.spec, &partition, key, entry))
+                    .buffered(Self::AT_ONCE)
+                    .collect::<Vec<_>>()
+                    .await;
+                for (found, breaches) in handled {
+                    report.seen += 1;
+                    report.breaches.extend(breaches);
+                    match found {
+                        Ok(Found::Moving) => {}
+                        Ok(Found::Resent) => report.resent += 1,
+                        Ok(Found::Retired) => report.retired += 1,
+                        Err(error) => {
+                            tracing::warn!(%error, "the sweep could not look after a run");
+                            report.failed += 1;
+                        }
+                    }
+                }
+                if !more {
+                    break;
+                }
+            }
+        }
+        Ok(report)
+    }
+
+    async fn look_after(
+        &self,
+        spec: &PipelineSpec,
+        partition: &str,
+        key: String,
+        entry: Stored,
+    ) -> (Result<Found, StoreError>, Vec<Breach>) {
+        let mut breaches = Vec::new();
+        let found = self.look_after_entry(spec, partition, key, entry, &mut breaches).await;
+        (found, breaches)
+    }
+
+    async fn look_after_entry(
+        &self,
+        spec: &PipelineSpec,
+        partition: &str,
+        key: String,
+        entry: Stored,
+        breaches: &mut Vec<Breach>,
+    ) -> Result<Found, StoreError> {
+        let text = |field: &str| entry.record.get(field).and_then(Value::as_str);
+        let id: RunId = text("run")
+            .and_then(|id| id.parse().ok())
+            .ok_or_else(|| StoreError::Refused(format!("index entry {key} names no run")))?;
+        let announced = text("created_at").and_then(Timestamp::parse).unwrap_or_default();
+        let now = self.clock.now();
+        match self.run(&id).await? {
+            None if announced + Self::NEVER_BEGUN > now => Ok(Found::Moving),
+            Some(run) if !run.is_ended() => {
+                self.check(&run, breaches).await?;
+                let due = run.next_wake_at().is_none_or(|at| at + self.settings.grace <= now);
+                let overdue = run.deadline_at + self.settings.grace <= now && run.next_wake_at() > Some(now);
+                if !due && !overdue {
+                    return Ok(Found::Moving);
+                }
+                self.send(spec, &run.ticket(), now).await?;
+                Ok(Found::Resent)
+            }
+            _ => {
+                let retire = vec![Write::Delete { key, version: entry.version }];
+                match self.store.transact(partition, retire).await {
+                    // Another sweep was quicker.
+                    Ok(_) | Err(super::ports::TransactError::Conflict(_)) => Ok(Found::Retired),
+                    Err(super::ports::TransactError::Store(error)) => Err(error),
+                }
+            }
+        }
+    }
+
+    /// Checks the invariants that the rows of a live run can show. A run that moved meanwhile proves nothing.
+    async fn check(&self, run: &Run, breaches: &mut Vec<Breach>) -> Result<(), StoreError> {
+        let partition = run.id.tag().as_str();
+        let mut found = Vec::new();
+        let lock = self.store.get(partition, rows::LOCK).await?;
+        if lock.as_ref().and_then(rows::lock_owner).as_ref() != Some(&run.id) {
+            found.push("I4: the scope's lock is not held by its run");
+        }
+        let last = self.store.get(partition, &rows::event_key(&run.id, run.events)).await?;
+        let hash = last.as_ref().and_then(|event| event.record.get("hash")).and_then(Value::as_str);
+        if hash != Some(run.last_hash.as_str()) {
+            found.push("I5: the run's last event is missing or is another one");
+        }
+        let beyond = self.store.get(partition, &rows::event_key(&run.id, run.events + 1)).await?;
+        if beyond.is_some() {
+            found.push("I5: there is an event that the run does not know");
+        }
+        if !found.is_empty() && self.run(&run.id).await?.is_some_and(|again| again.operation == run.operation) {
+            breaches.extend(found.into_iter().map(|what| Breach { run: run.id.clone(), what }));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,53 @@
+//! Telling a run something from outside: to stop, or what one of its phases waits for.
+
+use super::Engine;
+use super::held::{Held, WriteError};
+use super::ports::StoreError;
+use super::transition::{IllegalTransition, Step};
+use serde_json::Value;
+
+use crate::model::{CancelRequest, Progress, Run, RunId};
+
+#[derive(Debug, thiserror::Error)]
+pub enum TellError {
+    #[error("there is no such run")]
+    Unknown,
+    #[error("the run has ended")]
+    Ended,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Engine {
+    /// Asks the run to stop; seen at its next claim, renewal or commit. A second request changes nothing.
+    /// A run that waits is woken to stop now.
+    pub async fn cancel(&self, id: &RunId, by: &str, reason: &str) -> Result<Run, TellError> {
+        let request = CancelRequest { by: by.to_owned(), reason: reason.to_owned(), at: self.clock.now() };
+        self.tell(id, Step::RequestCancel { request }).await
+    }
+
+    /// Leaves `value` under `name` for the phase that asks for it, and wakes the run if it waits.
+    pub async fn signal(&self, id: &RunId, name: &str, value: Value) -> Result<Run, TellError> {
+        self.tell(id, Step::Signal { name: name.to_owned(), value }).await
+    }
+
+    async fn tell(&self, id: &RunId, step: Step) -> Result<Run, TellError> {
+        let Some(held) = Held::read(&self.store, &self.clock, id, self.unique()).await? else {
+            return Err(TellError::Unknown);
+        };
+        let before = held.run().await.seq;
+        let run = match held.take(step).await {
+            Ok(run) => run,
+            Err(WriteError::Illegal(IllegalTransition::Ended)) => return Err(TellError::Ended),
+            Err(WriteError::Illegal(_)) => held.run().await,
+            Err(WriteError::Gone) => return Err(TellError::Unknown),
+            Err(WriteError::Store(error)) => return Err(error.into()),
+        };
+        if run.seq > before
+            && let (Progress::Ready { wake_at, .. }, Some(pipeline)) = (&run.progress, self.registry.get(&run.pipeline))
+        {
+            self.send(pipeline.spec, &run.ticket(), *wake_at).await?;
+        }
+        Ok(run)
+    }
+}

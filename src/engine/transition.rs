@@ -1,0 +1,267 @@
+//! The only function that changes a run. Pure: no I/O, no clock.
+//!
+//! ```text
+//! Ready --claim--> Leased --next | wait | retry--> Ready      (seq + 1)
+//!   |                |  \--done | fail | terminate--> Ended    (seq + 1, the lock is released)
+//!   |                \--claim, once the lease has run out--> Leased
+//!   \--abort, while nothing has been claimed--> Ended
+//! ```
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::model::{
+    CancelRequest, End, Event, EventKind, Failure, Lease, LogExtents, Progress, Run, Timestamp, Verdict, Wake,
+};
+
+/// What a worker has to save along with a step.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Work {
+    pub state: Value,
+    pub logs: BTreeMap<String, LogExtents>,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub enum Step {
+    /// For the ticket of this `seq` alone.
+    Claim {
+        seq: u64,
+        expires_at: Timestamp,
+    },
+    Renew {
+        expires_at: Timestamp,
+    },
+    Checkpoint {
+        work: Work,
+    },
+    Next {
+        work: Work,
+        phase: String,
+    },
+    Wait {
+        work: Work,
+        wake_at: Timestamp,
+        reason: String,
+    },
+    Retry {
+        work: Work,
+        wake_at: Timestamp,
+        failure: Failure,
+    },
+    Done {
+        work: Work,
+        verdict: Verdict,
+        output: Value,
+    },
+    Fail {
+        work: Work,
+        failure: Failure,
+    },
+    Terminate {
+        work: Work,
+    },
+    RequestCancel {
+        request: CancelRequest,
+    },
+    /// Tells the run something that one of its phases waits for.
+    Signal {
+        name: String,
+        value: Value,
+    },
+    /// Undoes a start whose first ticket could not be sent.
+    Abort {
+        failure: Failure,
+    },
+}
+
+/// The run as it will be, and the event that tells of it. A claim, a renewal and a checkpoint say only who
+/// works and how far; they are no decisions and have no event, except a claim that takes over.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Transition {
+    pub run: Run,
+    pub event: Option<Event>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum IllegalTransition {
+    #[error("the run has ended")]
+    Ended,
+    #[error("the run has moved on since the ticket was sent")]
+    Stale,
+    #[error("another worker holds the run")]
+    Held,
+    #[error("the run is not held by this worker")]
+    NotHeld,
+    #[error("the run is to be cancelled")]
+    Cancelled,
+    #[error("cancellation was requested before")]
+    AlreadyRequested,
+    #[error("the run has begun")]
+    Begun,
+}
+
+/// `by` names the worker; `operation` names this write.
+pub fn apply(
+    run: &Run,
+    by: &str,
+    step: Step,
+    now: Timestamp,
+    operation: String,
+) -> Result<Transition, IllegalTransition> {
+    permit(run, by, &step, now)?;
+    let mut next = Run { operation, updated_at: now, ..run.clone() };
+    let event = match step {
+        Step::Claim { expires_at, .. } => {
+            let taken_over = matches!(run.progress, Progress::Leased { .. });
+            next.claims = run.claims.saturating_add(1);
+            next.signalled = false;
+            next.progress = Progress::Leased { lease: Lease { owner: by.to_owned(), expires_at } };
+            taken_over.then(|| (EventKind::TakenOver, json!({"claims": next.claims})))
+        }
+        Step::Renew { expires_at } => {
+            next.progress = Progress::Leased { lease: Lease { owner: by.to_owned(), expires_at } };
+            None
+        }
+        Step::Checkpoint { work } => {
+            save(&mut next, work);
+            None
+        }
+        Step::Next { work, phase } => {
+            save(&mut next, work);
+            ready(&mut next, now, Wake::Entered);
+            next.attempt = 1;
+            next.phase = phase;
+            next.phase_entered_at = now;
+            Some((EventKind::Entered, Value::Null))
+        }
+        Step::Wait { work, wake_at, reason } => {
+            save(&mut next, work);
+            let wake_at = if run.signalled { now } else { wake_at };
+            let detail = json!({"reason": reason, "until": wake_at});
+            ready(&mut next, wake_at, Wake::Waiting { reason });
+            next.attempt = 1;
+            Some((EventKind::Waiting, detail))
+        }
+        Step::Retry { work, wake_at, failure } => {
+            save(&mut next, work);
+            ready(&mut next, wake_at, Wake::Retrying { code: failure.code.clone() });
+            next.attempt = run.attempt.saturating_add(1);
+            Some((EventKind::Retrying, json!({"cause": failure, "until": wake_at})))
+        }
+        Step::Done { work, verdict, output } => {
+            save(&mut next, work);
+            next.output = output;
+            end(&mut next, End::Completed(verdict), now);
+            Some((EventKind::Completed, json!({"verdict": verdict})))
+        }
+        Step::Fail { work, failure } => {
+            save(&mut next, work);
+            next.failure = Some(failure.clone());
+            end(&mut next, End::Failed, now);
+            Some((EventKind::Failed, json!({"cause": failure})))
+        }
+        Step::Terminate { work } => {
+            save(&mut next, work);
+            end(&mut next, End::Terminated, now);
+            let reason = run.cancel.as_ref().map(|cancel| cancel.reason.clone());
+            Some((EventKind::Terminated, json!({"reason": reason})))
+        }
+        Step::RequestCancel { request } => {
+            let detail = json!({"by": request.by, "reason": request.reason});
+            next.cancel = Some(request);
+            if matches!(run.progress, Progress::Ready { .. }) {
+                ready(&mut next, now, Wake::Cancelling);
+            }
+            Some((EventKind::CancelRequested, detail))
+        }
+        Step::Signal { name, value } => {
+            let detail = json!({"name": name});
+            next.signals.insert(name, value);
+            next.signalled = true;
+            // Only a wait is cut short; a first ticket, a retry's pause and a cancellation stay as they are.
+            if matches!(run.progress, Progress::Ready { wake: Wake::Waiting { .. }, .. }) {
+                ready(&mut next, now, Wake::Signalled);
+            }
+            Some((EventKind::Signalled, detail))
+        }
+        Step::Abort { failure } => {
+            next.failure = Some(failure.clone());
+            end(&mut next, End::Failed, now);
+            Some((EventKind::Failed, json!({"cause": failure})))
+        }
+    };
+    let event = event.map(|(kind, detail)| seal(&mut next, kind, detail));
+    Ok(Transition { run: next, event })
+}
+
+/// The first event of a run; every later one comes from [`apply`].
+pub fn begin(run: &mut Run) -> Event {
+    let detail = json!({"by": run.started_by, "pipeline": run.pipeline, "scope": run.scope});
+    seal(run, EventKind::Started, detail)
+}
+
+fn permit(run: &Run, by: &str, step: &Step, now: Timestamp) -> Result<(), IllegalTransition> {
+    use IllegalTransition::{AlreadyRequested, Begun, Cancelled, Ended, Held, NotHeld, Stale};
+    let holder = match &run.progress {
+        Progress::Ended { .. } => return Err(Ended),
+        Progress::Ready { .. } => None,
+        Progress::Leased { lease } => Some(lease),
+    };
+    match step {
+        Step::Claim { seq, .. } if *seq != run.seq => Err(Stale),
+        Step::Claim { .. } => match holder {
+            Some(lease) if lease.expires_at > now => Err(Held),
+            _ => Ok(()),
+        },
+        Step::RequestCancel { .. } if run.cancel.is_some() => Err(AlreadyRequested),
+        Step::RequestCancel { .. } | Step::Signal { .. } => Ok(()),
+        Step::Abort { .. } => match run.progress {
+            Progress::Ready { wake: Wake::Started, .. } => Ok(()),
+            _ => Err(Begun),
+        },
+        _ if holder.is_none_or(|lease| lease.owner != by) => Err(NotHeld),
+        Step::Next { .. } | Step::Wait { .. } | Step::Retry { .. } if run.cancel.is_some() => Err(Cancelled),
+        _ => Ok(()),
+    }
+}
+
+fn save(run: &mut Run, work: Work) {
+    run.state = work.state;
+    run.logs = work.logs;
+}
+
+fn ready(run: &mut Run, wake_at: Timestamp, wake: Wake) {
+    run.seq += 1;
+    run.claims = 0;
+    run.progress = Progress::Ready { wake_at, wake };
+}
+
+fn end(run: &mut Run, end: End, at: Timestamp) {
+    run.seq += 1;
+    run.claims = 0;
+    run.progress = Progress::Ended { end, at };
+}
+
+fn seal(run: &mut Run, kind: EventKind, detail: Value) -> Event {
+    let event = Event {
+        run: run.id.clone(),
+        number: run.events + 1,
+        at: run.updated_at,
+        kind,
+        phase: run.phase.clone(),
+        seq: run.seq,
+        attempt: run.attempt,
+        detail,
+        previous: run.last_hash.clone(),
+        hash: String::new(),
+    }
+    .sealed();
+    run.events = event.number;
+    run.last_hash.clone_from(&event.hash);
+    event
+}
+
+#[cfg(test)]
+#[path = "transition_tests.rs"]
+mod tests;

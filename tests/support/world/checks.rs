@@ -1,0 +1,130 @@
+//! The invariants, watched at every transaction and again at the end of a world.
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use windlass::engine::ports::{Record, Write};
+use windlass::model::{Event, GENESIS, Progress, Run, RunId, Timestamp};
+
+use super::World;
+use super::storage::Tables;
+
+fn read<T: DeserializeOwned>(record: &Record) -> T {
+    serde_json::from_value(Value::Object(record.clone())).expect("a row can be read back")
+}
+
+/// Looks at a transaction that is about to take effect.
+pub fn transaction(tables: &mut Tables, partition: &str, writes: &[Write], now: Timestamp) {
+    let mut breaches = Vec::new();
+    for write in writes {
+        if !write.key().starts_with("run:") {
+            continue;
+        }
+        let (Write::Insert { record, .. } | Write::Replace { record, .. }) = write else {
+            breaches.push(format!("{} was deleted", write.key()));
+            continue;
+        };
+        let after: Run = read(record);
+        let before: Option<Run> =
+            tables.rows.get(&(partition.to_owned(), write.key().to_owned())).map(|row| read(&row.record));
+        run_step(before.as_ref(), &after, writes, now, &mut breaches);
+    }
+    tables.breaches.extend(breaches);
+}
+
+fn run_step(before: Option<&Run>, after: &Run, writes: &[Write], now: Timestamp, breaches: &mut Vec<String>) {
+    let id = &after.id;
+    if let Some(before) = before {
+        if before.is_ended() {
+            breaches.push(format!("I1: {id} left its end"));
+        }
+        if after.seq < before.seq {
+            breaches.push(format!("I1: seq of {id} shrank"));
+        }
+        if let (Progress::Leased { lease: old }, Progress::Leased { lease: new }) = (&before.progress, &after.progress)
+            && old.owner != new.owner
+            && old.expires_at > now
+        {
+            breaches.push(format!("I2: {id} changed hands under a live lease"));
+        }
+    }
+    let decided = before.is_none_or(|before| before.seq != after.seq || before.is_ended() != after.is_ended());
+    let events: Vec<Event> = writes
+        .iter()
+        .filter_map(|write| match write {
+            Write::Insert { key, record } if key.starts_with("event:") => Some(read(record)),
+            _ => None,
+        })
+        .collect();
+    let counted = after.events - before.map_or(0, |before| before.events);
+    if counted != events.len() as u64 || counted > 1 || (decided && counted != 1) {
+        breaches.push(format!("I5: a transition of {id} has {} events and counts {counted}", events.len()));
+    }
+    let previous = before.map_or(GENESIS, |before| before.last_hash.as_str());
+    if events.iter().any(|event| !event.follows(previous)) {
+        breaches.push(format!("I5: the chain of {id} is broken"));
+    }
+    let touches = |kind: fn(&Write) -> bool| writes.iter().any(|write| write.key() == "lock" && kind(write));
+    if before.is_none() != touches(|write| matches!(write, Write::Insert { .. })) {
+        breaches.push(format!("I4: {id} began without taking the lock, or took it later"));
+    }
+    if after.is_ended() != touches(|write| matches!(write, Write::Delete { .. })) {
+        breaches.push(format!("I4: {id} ended without releasing the lock, or released it earlier"));
+    }
+}
+
+impl World {
+    /// Everything that must hold once nothing moves any more.
+    pub fn verify(&self) -> Vec<String> {
+        let tables = self.tables.lock().expect("never poisoned");
+        let mut breaches = tables.breaches.clone();
+        for ((partition, key), row) in &tables.rows {
+            if key == "lock" {
+                let owner = row.record.get("owner").and_then(Value::as_str).unwrap_or_default();
+                breaches.push(format!("I4: the lock of {partition} is left to {owner}"));
+            }
+            if !key.starts_with("run:") {
+                continue;
+            }
+            let run: Run = read(&row.record);
+            if !run.is_ended() {
+                breaches.push(format!("I3: {} is left in {:?}", run.id, run.progress));
+            }
+            let mut previous = GENESIS.to_owned();
+            for number in 1..=run.events {
+                let key = format!("event:{}:{number:08}", run.id.name());
+                match tables.rows.get(&(partition.clone(), key)).map(|row| read::<Event>(&row.record)) {
+                    Some(event) if event.follows(&previous) => previous = event.hash,
+                    _ => breaches.push(format!("I5: event {number} of {} is missing or wrong", run.id)),
+                }
+            }
+            if previous != run.last_hash {
+                breaches.push(format!("I5: {} does not end its chain", run.id));
+            }
+        }
+        breaches
+    }
+
+    pub fn runs(&self) -> Vec<Run> {
+        let tables = self.tables.lock().expect("never poisoned");
+        let rows = tables.rows.iter().filter(|((_, key), _)| key.starts_with("run:"));
+        rows.map(|(_, row)| read(&row.record)).collect()
+    }
+
+    pub fn stored(&self, id: &RunId) -> Run {
+        self.runs().into_iter().find(|run| run.id == *id).expect("the run is stored")
+    }
+
+    /// A committed log, put together from its segments by hand rather than by the engine's own reader.
+    pub fn log(&self, run: &Run, container: &str, name: &str) -> String {
+        let tables = self.tables.lock().expect("never poisoned");
+        let mut text = Vec::new();
+        for (index, length) in run.logs.get(name).map(|log| log.segments.clone()).unwrap_or_default().iter().enumerate()
+        {
+            let suffix = if index == 0 { String::new() } else { format!(".{index}") };
+            let held = tables.segments.get(&format!("{container}/{}/{name}{suffix}.log", run.id));
+            let held = held.map(Vec::as_slice).unwrap_or_default();
+            text.extend_from_slice(&held[..usize::try_from(*length).expect("a length fits")]);
+        }
+        String::from_utf8(text).expect("a log is text")
+    }
+}

@@ -1,0 +1,95 @@
+//! A small world with a clock of its own: the real engine over storage that fails, forgets to answer and stalls,
+//! with messages that come twice, in any order and very late, and workers that die. Everything follows from a seed.
+
+mod chaos;
+mod checks;
+mod storage;
+mod workers;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use windlass::engine::ports::Clock;
+use windlass::engine::{Engine, Registry, Settings};
+use windlass::model::Timestamp;
+
+#[allow(unused_imports)]
+pub use chaos::{Chaos, Fault, Mode};
+#[allow(unused_imports)]
+pub use storage::{Message, Tables};
+#[allow(unused_imports)]
+pub use workers::{Came, live};
+
+pub struct World {
+    pub tables: Arc<Mutex<Tables>>,
+    pub chaos: Arc<Mutex<Chaos>>,
+    clock: Arc<WorldClock>,
+    registry: Registry,
+}
+
+/// The paused clock of the runtime, and the seed's randomness.
+pub struct WorldClock {
+    origin: tokio::time::Instant,
+    random: Mutex<fastrand::Rng>,
+}
+
+impl Clock for WorldClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(1_795_000_000_000) + self.origin.elapsed()
+    }
+
+    fn random(&self) -> u64 {
+        self.random.lock().expect("the lock is never poisoned").u64(..)
+    }
+}
+
+impl World {
+    pub const LEASE: Duration = Duration::from_secs(90);
+    pub const GRACE: Duration = Duration::from_secs(30);
+
+    pub fn new(seed: u64, chaos: Chaos, registry: Registry) -> Self {
+        let clock = WorldClock {
+            origin: tokio::time::Instant::now(),
+            random: Mutex::new(fastrand::Rng::with_seed(seed ^ 0x5eed)),
+        };
+        Self { tables: Arc::default(), chaos: Arc::new(Mutex::new(chaos)), clock: Arc::new(clock), registry }
+    }
+
+    /// An engine as one process would have it.
+    pub fn engine(&self, instance: &str) -> Engine {
+        let storage = Arc::new(storage::Storage {
+            tables: Arc::clone(&self.tables),
+            chaos: Arc::clone(&self.chaos),
+            clock: Arc::clone(&self.clock),
+        });
+        let settings =
+            Settings { instance: instance.to_owned(), lease: Self::LEASE, grace: Self::GRACE, max_crashes: 5 };
+        Engine::new(
+            self.registry.clone(),
+            storage.clone(),
+            storage.clone(),
+            storage,
+            Arc::clone(&self.clock) as Arc<dyn Clock>,
+            settings,
+        )
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The world without its chaos, for looking at what came of it.
+    pub fn calm(&self) {
+        *self.chaos.lock().expect("the lock is never poisoned") = Chaos::none();
+    }
+}
+
+/// Runs `body` on a clock that jumps to the next event whenever nothing else is to be done.
+pub fn in_virtual_time<T>(body: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime can be built")
+        .block_on(body)
+}
