@@ -100,6 +100,10 @@ fn what_a_probe_must_show(world: &World, run: &windlass::model::Run) -> Vec<Stri
             run.id, run.logs, run.progress
         ));
     }
+    let done: Vec<&str> = run.state["done"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    if done != phases {
+        breaches.push(format!("I6: {} remembers {done:?}, its log says {phases:?}", run.id));
+    }
     if run.status() == Status::Failed && run.failure.is_none() {
         breaches.push(format!("{} failed without a cause", run.id));
     }

@@ -70,11 +70,6 @@ impl PhaseContext {
         self.logs.line(log, line);
     }
 
-    /// Writes pending lines without committing them.
-    pub async fn flush_logs(&mut self) -> Result<(), StoreError> {
-        self.logs.flush().await
-    }
-
     /// Commits state and logs now: for an external id that must not be lost, before it is waited for.
     pub async fn checkpoint(&mut self) -> Result<(), PhaseError> {
         self.logs.flush().await.map_err(storage)?;
@@ -95,7 +90,19 @@ impl PhaseContext {
         self.held.run().await.cancel.is_some()
     }
 
-    pub(super) fn work(&self) -> Work {
+    /// Writes pending lines and says what a step may save. The state may speak of lines, so without them it is
+    /// worth nothing: then what the last checkpoint saved stays, and the error says why.
+    pub(super) async fn settle(&mut self) -> (Work, Option<StoreError>) {
+        match self.logs.flush().await {
+            Ok(()) => (self.work(), None),
+            Err(error) => {
+                let run = self.held.run().await;
+                (Work { state: run.state, logs: run.logs }, Some(error))
+            }
+        }
+    }
+
+    fn work(&self) -> Work {
         Work { state: self.state.clone(), logs: self.logs.extents() }
     }
 }

@@ -52,13 +52,17 @@ impl Engine {
     /// A ticket that comes this much too early is worked on: clocks differ.
     const EARLY: Duration = Duration::from_secs(2);
 
-    pub async fn deliver(&self, ticket: &Ticket) -> Result<Acknowledged, DeliveryError> {
+    /// `queue` is the one that the ticket came from; a ticket of another phase's queue moves nothing.
+    pub async fn deliver(&self, queue: &str, ticket: &Ticket) -> Result<Acknowledged, DeliveryError> {
         let Some(held) = Held::read(&self.store, &self.clock, &ticket.run, self.unique()).await? else {
             return Ok(Acknowledged::Unknown);
         };
         let run = held.run().await;
         let now = self.clock.now();
         let Some(pipeline) = self.registry.get(&run.pipeline) else { return Ok(Acknowledged::Unknown) };
+        if pipeline.spec.queue(&ticket.phase) != queue {
+            return Ok(Acknowledged::Unknown);
+        }
         if run.is_ended() {
             return Ok(Acknowledged::Ended);
         }

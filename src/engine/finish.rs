@@ -11,7 +11,7 @@ use super::deliver::{Committed, DeliveryError};
 use super::held::{Held, WriteError};
 use super::pipeline::{Outcome, Phase, PhaseError, PhaseSpec, PipelineSpec};
 use super::ports::StoreError;
-use super::transition::{IllegalTransition, Step};
+use super::transition::{IllegalTransition, Step, Work};
 use crate::model::{Failure, Verdict};
 
 impl Engine {
@@ -33,8 +33,9 @@ impl Engine {
         let step = self.step_after(spec, phase, ctx, result).await;
         let step = match step {
             Step::Fail { failure, .. } => {
-                self.abandon(work, ctx).await;
-                self.ending(ctx, failure)
+                let work = self.abandon(work, ctx).await;
+                // A cancelled run that fails on its way out was terminated.
+                if ctx.run().cancel.is_some() { Step::Terminate { work } } else { Step::Fail { work, failure } }
             }
             other => other,
         };
@@ -42,15 +43,19 @@ impl Engine {
             Ok(run) if run.is_ended() => Ok(Committed::Over),
             Ok(run) => Ok(Committed::Hand(Box::new(run))),
             Err(WriteError::Illegal(IllegalTransition::Cancelled)) => {
-                self.abandon(work, ctx).await;
-                self.terminate(ctx, held).await
+                let work = self.abandon(work, ctx).await;
+                match held.take(Step::Terminate { work }).await {
+                    Ok(_) => Ok(Committed::Over),
+                    Err(WriteError::Store(error)) => Err(error.into()),
+                    Err(_) => Ok(Committed::Lost),
+                }
             }
             Err(WriteError::Illegal(_) | WriteError::Gone) => Ok(Committed::Lost),
             Err(WriteError::Store(error @ StoreError::Unavailable(_))) => Err(error.into()),
             Err(WriteError::Store(StoreError::Refused(reason))) => {
                 // The row cannot be written as it is, for example because the state outgrew it: end the run without it.
                 let failure = Failure::new("state_refused", format!("the run's row was refused: {reason}"));
-                let work = super::transition::Work { state: ctx.run().state.clone(), logs: ctx.run().logs.clone() };
+                let work = Work { state: ctx.run().state.clone(), logs: ctx.run().logs.clone() };
                 match held.take(Step::Fail { work, failure }).await {
                     Ok(_) => Ok(Committed::Over),
                     Err(WriteError::Store(error)) => Err(error.into()),
@@ -60,7 +65,7 @@ impl Engine {
         }
     }
 
-    /// Decides; flushes the log first, because a step may only commit bytes that are written.
+    /// Decides what follows from the phase's answer.
     async fn step_after(
         &self,
         spec: &PipelineSpec,
@@ -68,14 +73,13 @@ impl Engine {
         ctx: &mut PhaseContext,
         result: Result<Outcome, PhaseError>,
     ) -> Step {
-        let flushed = ctx.flush_logs().await;
+        let (work, unwritten) = ctx.settle().await;
         let now = self.clock.now();
-        let work = ctx.work();
-        let result = match flushed {
-            Err(error) if result.is_ok() => {
+        let result = match (unwritten, result) {
+            (Some(error), Ok(_)) => {
                 Err(PhaseError::retryable("log_unavailable", format!("the log cannot be written: {error}")))
             }
-            _ => result,
+            (_, result) => result,
         };
         match result {
             Ok(Outcome::Next) => match spec.phase_after(phase.name) {
@@ -102,25 +106,12 @@ impl Engine {
         }
     }
 
-    /// A cancelled run that fails on its way out was terminated; anything else failed.
-    fn ending(&self, ctx: &PhaseContext, failure: Failure) -> Step {
-        let work = ctx.work();
-        if ctx.run().cancel.is_some() { Step::Terminate { work } } else { Step::Fail { work, failure } }
-    }
-
-    async fn terminate(&self, ctx: &PhaseContext, held: &Held) -> Result<Committed, DeliveryError> {
-        match held.take(Step::Terminate { work: ctx.work() }).await {
-            Ok(_) => Ok(Committed::Over),
-            Err(WriteError::Store(error)) => Err(error.into()),
-            Err(_) => Ok(Committed::Lost),
-        }
-    }
-
-    /// Lets the phase stop what it started. Nothing that goes wrong here keeps the run from ending.
-    pub(super) async fn abandon(&self, work: &dyn Phase, ctx: &mut PhaseContext) {
+    /// Lets the phase stop what it started, and says what the last step may save. Nothing that goes wrong here keeps
+    /// the run from ending.
+    pub(super) async fn abandon(&self, work: &dyn Phase, ctx: &mut PhaseContext) -> Work {
         if ctx.run().claims > self.settings.max_crashes + 1 {
             // The clean-up itself may be what kills the worker.
-            return;
+            return ctx.settle().await.0;
         }
         let cleaning = AssertUnwindSafe(work.abandon(ctx)).catch_unwind();
         let trouble = match tokio::time::timeout(Self::ABANDON, cleaning).await {
@@ -132,8 +123,10 @@ impl Engine {
         if let Some(trouble) = trouble {
             tracing::warn!(run = %ctx.run().id, phase = ctx.run().phase, trouble, "a phase could not clean up");
         }
-        if let Err(error) = ctx.flush_logs().await {
+        let (work, unwritten) = ctx.settle().await;
+        if let Some(error) = unwritten {
             tracing::warn!(run = %ctx.run().id, %error, "the last log lines of a phase could not be written");
         }
+        work
     }
 }

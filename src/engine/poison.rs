@@ -45,9 +45,10 @@ impl Engine {
         let (logs, clock) = (self.logs.clone(), self.clock.clone());
         let phase = run.phase.clone();
         let mut ctx = PhaseContext::new(run, pipeline.spec, held.clone(), logs, clock, now + self.settings.lease);
-        if let Some(work) = pipeline.work(&phase) {
-            self.abandon(work.as_ref(), &mut ctx).await;
-        }
+        let work = match pipeline.work(&phase) {
+            Some(work) => self.abandon(work.as_ref(), &mut ctx).await,
+            None => ctx.settle().await.0,
+        };
         let failure = Failure::new(
             "poisoned",
             format!(
@@ -55,7 +56,7 @@ impl Engine {
                  app around this time for the cause, then start again"
             ),
         );
-        match held.take(Step::Fail { work: ctx.work(), failure }).await {
+        match held.take(Step::Fail { work, failure }).await {
             Ok(_) => Ok(Poisoned::RunEnded),
             Err(WriteError::Store(error)) => Err(error.into()),
             Err(WriteError::Illegal(_) | WriteError::Gone) => Ok(Poisoned::Harmless),

@@ -42,8 +42,10 @@ static FORMS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
         r"(?i)(?P<keep>\b[a-z][a-z0-9+.-]*://)[^/\s@]+@",
         // An authorization value
         r"(?i)(?P<keep>\b(?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{8,}",
-        // A signature, key or token in a query string, a connection string, a header or an assignment
-        r#"(?i)(?P<keep>\b(?:sig|code|accountkey|sharedaccesskey|sharedaccesssignature|access_token|refresh_token|client_secret|x-functions-key|api[_-]?key|private[_-]?key|password|passwd|pwd|secret|token)["']?\s*[=:]\s*["']?)[^\s&;,"'<>]{3,}"#,
+        // A function key or a signature in a query
+        r#"(?i)(?P<keep>[?&;](?:code|sig)=)[^\s&;"'<>]+"#,
+        // A key, token or password in a connection string, a header or an assignment
+        r#"(?i)(?P<keep>\b[\w-]*(?:accountkey|sharedaccesskey|sharedaccesssignature|functions-key|api[_-]?key|private[_-]?key|password|passwd|pwd|secret|token)["']?\s*[=:]\s*["']?)[^\s&;,"'<>]{3,}"#,
         // A compact JSON web token standing alone
         r"(?P<keep>)\beyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]*",
     ]
@@ -90,6 +92,7 @@ mod tests {
             format!("{{\"client_secret\": \"{PLANTED}\"}}"),
             format!("x-functions-key: {PLANTED}"),
             format!("npm_password={PLANTED}"),
+            format!("?sv=2015&sig={PLANTED}"),
         ] {
             let shown = redact(&text);
             assert!(!shown.contains(PLANTED), "{shown}");
@@ -100,7 +103,8 @@ mod tests {
 
     #[test]
     fn ordinary_words_stay_readable() {
-        for text in ["Step 3/7 : RUN npm ci", "the token endpoint answered 503", "exit code 1", "secret rotation done"]
+        for text in
+            ["Step 3/7 : RUN npm ci", "the token endpoint answered 503", "exit code: 137", "secret rotation done"]
         {
             assert_eq!(redact(text), text);
         }
@@ -108,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_failures_detail_is_redacted_too() {
-        let failure = Failure::new("x", "y").with_detail(serde_json::json!({"lines": [format!("sig={PLANTED}")]}));
+        let failure = Failure::new("x", "y").with_detail(serde_json::json!({"lines": [format!("/log?sig={PLANTED}")]}));
         assert!(!failure.detail.to_string().contains(PLANTED));
     }
 }

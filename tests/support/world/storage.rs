@@ -64,27 +64,21 @@ impl Storage {
         effect: impl FnOnce(&mut Tables) -> Result<T, E>,
     ) -> Result<T, E> {
         let struck = self.chaos.lock().expect("never poisoned").strike(name);
-        let act = |effect: Box<dyn FnOnce(&mut Tables) -> Result<T, E> + '_>| {
-            effect(&mut self.tables.lock().expect("never poisoned"))
-        };
         tokio::task::yield_now().await;
         match struck {
-            None => act(Box::new(effect)),
-            Some(Mode::Before) => Err(silent().into()),
-            Some(Mode::After) => {
-                let _ = act(Box::new(effect));
-                Err(silent().into())
-            }
+            Some(Mode::Before) => return Err(silent().into()),
+            Some(Mode::DieBefore) => return super::workers::die().await,
             Some(Mode::Stall) => {
                 let span = World::LEASE + self.chaos.lock().expect("never poisoned").span(World::LEASE);
                 tokio::time::sleep(span).await;
-                act(Box::new(effect))
             }
-            Some(Mode::DieBefore) => super::workers::die().await,
-            Some(Mode::DieAfter) => {
-                let _ = act(Box::new(effect));
-                super::workers::die().await
-            }
+            Some(Mode::After | Mode::DieAfter) | None => {}
+        }
+        let answer = effect(&mut self.tables.lock().expect("never poisoned"));
+        match struck {
+            Some(Mode::After) => Err(silent().into()),
+            Some(Mode::DieAfter) => super::workers::die().await,
+            _ => answer,
         }
     }
 }

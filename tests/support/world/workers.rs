@@ -98,7 +98,7 @@ impl World {
             return Came::Failed;
         }
         let ticket: Ticket = serde_json::from_str(&message.text).expect("the world sends tickets alone");
-        match live(engine.deliver(&ticket)).await {
+        match live(engine.deliver(&message.queue, &ticket)).await {
             Some(Ok(answer)) => {
                 // A deletion may get lost; the message comes again.
                 if !self.chaos.lock().expect("never poisoned").chance(40) {

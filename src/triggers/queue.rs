@@ -1,0 +1,21 @@
+//! A queue-triggered invocation: one delivery of a ticket.
+
+use crate::engine::{Acknowledged, Engine};
+use crate::model::Ticket;
+
+/// `Ok` lets the host delete the message, `Err` brings it back.
+pub async fn deliver(engine: &Engine, queue: &str, text: &str) -> Result<(), String> {
+    let Ok(ticket) = serde_json::from_str::<Ticket>(text) else {
+        // Delivering it again would not turn it into a ticket: it is kept for a person at once.
+        return super::poison::receive(engine, queue, text).await;
+    };
+    let acknowledged = engine.deliver(queue, &ticket).await.map_err(|error| error.to_string())?;
+    match acknowledged {
+        Acknowledged::Unknown => {
+            let code = "unknown_ticket";
+            tracing::warn!(run = %ticket.run, phase = ticket.phase, queue, code, "a ticket names no run that waits for it");
+        }
+        _ => tracing::debug!(run = %ticket.run, phase = ticket.phase, seq = ticket.seq, ?acknowledged, "delivered"),
+    }
+    Ok(())
+}

@@ -1,0 +1,17 @@
+//! A timer invocation: the sweep.
+
+use crate::engine::Engine;
+
+pub async fn sweep(engine: &Engine) -> Result<(), String> {
+    let report = engine.sweep().await.map_err(|error| error.to_string())?;
+    for breach in &report.breaches {
+        tracing::error!(run = %breach.run, what = breach.what, code = "invariant_broken", "a promise is not kept");
+    }
+    let (seen, resent, retired, failed) = (report.seen, report.resent, report.retired, report.failed);
+    if resent + failed > 0 {
+        tracing::warn!(seen, resent, retired, failed, "swept");
+    } else {
+        tracing::info!(seen, resent, retired, failed, "swept");
+    }
+    Ok(())
+}
