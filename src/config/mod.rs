@@ -1,1 +1,149 @@
-//! The environment, read once.
+//! The environment, read once: each concern declares its settings beside the code that reads them.
+//!
+//! [`Config::load`] reports everything that is wrong in one go, so that a deployment is put right once.
+
+mod auth;
+mod cloud;
+mod component;
+mod engine;
+mod environment;
+mod fault;
+mod identity;
+mod reader;
+mod secret;
+mod server;
+mod setting;
+mod storage;
+mod telemetry;
+mod upgrade;
+
+#[cfg(test)]
+mod tests;
+
+pub use auth::{AuthConfig, DevBypass, EasyAuthConfig, EntraConfig};
+pub use cloud::CloudConfig;
+pub use component::Component;
+pub use engine::EngineConfig;
+pub use environment::{Environment, ProcessEnvironment};
+pub use fault::{ConfigFaults, Fault};
+pub use identity::IdentityConfig;
+pub use secret::Secret;
+pub use server::{Mode, ServerConfig};
+pub use setting::{Kind, Setting};
+pub use storage::StorageConfig;
+pub use telemetry::{LogFormat, TelemetryConfig};
+pub use upgrade::UpgradeConfig;
+
+use reader::Reader;
+
+/// Every setting there is, in the order of a reference. The loaders read these very values.
+pub const SETTINGS: &[Setting] = &[
+    server::PORT,
+    server::ENVIRONMENT,
+    server::INSTANCE,
+    storage::STORAGE,
+    storage::DATA,
+    storage::CONNECTION,
+    storage::ACCOUNT,
+    storage::CLIENT_ID,
+    storage::TABLE,
+    cloud::CLOUD,
+    cloud::ARM_ENDPOINT,
+    cloud::AUTHORITY_HOST,
+    cloud::STORAGE_SUFFIX,
+    identity::CLIENT_ID,
+    identity::TENANT_ID,
+    identity::IDENTITY_ENDPOINT,
+    identity::FEDERATED_TOKEN_FILE,
+    auth::SOURCES,
+    auth::TENANT,
+    auth::AUDIENCES,
+    auth::CLIENTS,
+    auth::BYPASS_OID,
+    auth::BYPASS_ROLES,
+    upgrade::GIT_REMOTE,
+    upgrade::GIT_TOKEN,
+    upgrade::SUBSCRIPTION,
+    upgrade::RESOURCE_GROUP,
+    upgrade::REGISTRY,
+    upgrade::ADMINS,
+    upgrade::COMPONENTS,
+    upgrade::WORKSPACE,
+    engine::LEASE,
+    engine::SWEEP_GRACE,
+    engine::MAX_CRASHES,
+    telemetry::FILTER,
+    telemetry::FORMAT,
+];
+
+/// Names with this prefix belong to the product: one that it does not know is likely a slip of the pen.
+const OWN_PREFIX: &str = "WINDLASS_";
+
+/// All settings, checked. Holds secrets only as [`Secret`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Config {
+    pub server: ServerConfig,
+    pub storage: StorageConfig,
+    /// `WINDLASS_TABLE`
+    pub table: String,
+    pub cloud: CloudConfig,
+    pub identity: IdentityConfig,
+    pub auth: AuthConfig,
+    pub upgrade: UpgradeConfig,
+    pub engine: EngineConfig,
+    pub telemetry: TelemetryConfig,
+    /// What works, but is likely not what was meant. To be logged once at the start.
+    pub warnings: Vec<String>,
+}
+
+impl Config {
+    /// # Errors
+    /// Every setting that is missing or wrong.
+    pub fn load(environment: &dyn Environment) -> Result<Self, ConfigFaults> {
+        let mut reader = Reader::new(environment);
+        let reader = &mut reader;
+        let mode = server::mode(reader);
+        let server = server::load(reader, mode);
+        let storage = storage::load(reader, mode);
+        let table = storage::table(reader);
+        let cloud = cloud::load(reader, mode);
+        let identity = identity::load(reader, mode);
+        let auth = auth::load(reader, mode);
+        let upgrade = upgrade::load(reader, mode);
+        let engine = engine::load(reader);
+        let telemetry = telemetry::load(reader);
+        warn_of_unknown_names(environment, reader);
+
+        let warnings = std::mem::take(&mut reader.warnings);
+        let complete = || {
+            Some(Self {
+                server: server?,
+                storage: storage?,
+                table: table?,
+                cloud: cloud?,
+                identity: identity?,
+                auth: auth?,
+                upgrade: upgrade?,
+                engine: engine?,
+                telemetry: telemetry?,
+                warnings,
+            })
+        };
+        match complete() {
+            Some(config) if reader.faults.is_empty() => Ok(config),
+            _ => Err(ConfigFaults(std::mem::take(&mut reader.faults))),
+        }
+    }
+}
+
+fn warn_of_unknown_names(environment: &dyn Environment, reader: &mut Reader<'_>) {
+    let mut unknown: Vec<_> = environment
+        .names()
+        .into_iter()
+        .filter(|name| name.starts_with(OWN_PREFIX) && !SETTINGS.iter().any(|setting| setting.name == name))
+        .collect();
+    unknown.sort();
+    for name in unknown {
+        reader.warn(format!("{name} is set, but there is no such setting: it does nothing"));
+    }
+}
