@@ -1,0 +1,72 @@
+//! One look at one build: what the builder says of it, and what it has said since the last look.
+
+use std::time::Duration;
+
+use super::ports::{Images, Progress};
+use super::{Build, BuildStatus, build_log, tail};
+use crate::engine::PhaseError;
+use crate::model::Timestamp;
+
+/// A log may lag behind the end of its build; after this long it is taken as it is.
+const LOG_LAG: Duration = Duration::from_secs(30);
+
+/// What a look brought beyond the changes to the build itself.
+#[derive(Default)]
+pub struct Look {
+    /// The log that they belong to and lines without their ends.
+    pub lines: Vec<(String, String)>,
+    pub error: Option<PhaseError>,
+}
+
+/// Reads the output before the status: output that precedes an end is then never missed by a look that sees the end.
+/// The status decides; trouble with the log alone holds up nothing.
+pub async fn look(images: &dyn Images, now: Timestamp, name: &str, build: &mut Build) -> Look {
+    let mut look = Look::default();
+    let Some(id) = build.run_id.clone().filter(|_| !build.is_done()) else { return look };
+    if !build.status.is_ended() {
+        match images.progress(&id).await {
+            Ok(progress) => note(build, progress, now),
+            Err(error) => look.error = Some(error),
+        }
+    }
+    match tail::read(images, &id, build).await {
+        Ok(lines) => look.lines = lines.into_iter().map(|line| (build_log(name), line)).collect(),
+        Err(error) => tracing::warn!(component = name, %error, "a build's output cannot be read for now"),
+    }
+    if build.ended_at.is_some_and(|at| at + LOG_LAG <= now) && !build.log_complete {
+        look.lines.push((build_log(name), "(the rest of this log did not arrive)".to_owned()));
+        build.log_complete = true;
+    }
+    look
+}
+
+fn note(build: &mut Build, progress: Progress, now: Timestamp) {
+    build.status = match progress {
+        Progress::Queued => BuildStatus::Queued,
+        Progress::Running => BuildStatus::Running,
+        Progress::Succeeded(digest) => {
+            build.digest = digest;
+            BuildStatus::Succeeded
+        }
+        Progress::Failed(reason) => {
+            build.error = Some(reason);
+            BuildStatus::Failed
+        }
+        Progress::Cancelled => BuildStatus::Cancelled,
+    };
+    if build.status.is_ended() {
+        build.ended_at = Some(now);
+    }
+}
+
+impl Build {
+    /// Ended, and its log is all here.
+    pub fn is_done(&self) -> bool {
+        self.status.is_ended() && self.log_complete
+    }
+
+    /// Ended without an image, with its log here to say why.
+    pub fn has_failed(&self) -> bool {
+        self.is_done() && self.status != BuildStatus::Succeeded
+    }
+}

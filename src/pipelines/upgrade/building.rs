@@ -1,0 +1,145 @@
+//! Phase `building`: one image for each component, all at the same time.
+//!
+//! State: [`UpgradeState`](super::UpgradeState). Output: image and digest of each component.
+//! Each build's id is checkpointed before the build is waited for. A build whose id was lost with its worker is
+//! scheduled again: images are named by their version, so the second build leaves the same image behind.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::future::join_all;
+use serde_json::{Map, Value, json};
+
+use super::ports::BuildOrder;
+use super::{Build, BuildStatus, Upgrade, UpgradeInput, UpgradeState, build, steps};
+use crate::engine::context::PhaseContext;
+use crate::engine::{Outcome, Phase, PhaseError};
+use crate::model::{Failure, Verdict};
+
+pub struct Building {
+    pub upgrade: Arc<Upgrade>,
+}
+
+#[async_trait]
+impl Phase for Building {
+    async fn run(&self, ctx: &mut PhaseContext) -> Result<Outcome, PhaseError> {
+        let mut state: UpgradeState = ctx.state()?;
+        let input: UpgradeInput = ctx.input()?;
+        if state.builds.values().any(|build| build.run_id.is_none()) {
+            self.schedule(ctx, &input, &mut state).await?;
+        }
+        let now = ctx.now();
+        let looks = join_all(
+            state
+                .builds
+                .iter_mut()
+                .map(|(name, build)| async { build::look(self.upgrade.images.as_ref(), now, name, build).await }),
+        )
+        .await;
+        for (log, lines) in looks.iter().flat_map(|look| &look.lines) {
+            ctx.log(log, lines);
+        }
+        state.progress = steps::progress(&state);
+        ctx.set_state(&state)?;
+        if let Some(error) = looks.into_iter().find_map(|look| look.error) {
+            return Err(error);
+        }
+        if let Some((name, build)) = state.builds.iter().find(|(_, build)| build.has_failed()) {
+            return Err(PhaseError::Fatal(failure(name, build)));
+        }
+        if state.builds.values().all(Build::is_done) {
+            return Ok(Outcome::Done { verdict: Verdict::Succeeded, output: output(&state) });
+        }
+        Ok(Outcome::Wait { after: self.pause(ctx), reason: waiting_for(&state) })
+    }
+
+    /// Stops the builds that still run: a failed or cancelled upgrade needs none of them.
+    async fn abandon(&self, ctx: &mut PhaseContext) -> Result<(), PhaseError> {
+        let mut state: UpgradeState = ctx.state()?;
+        let stopped = join_all(state.builds.values_mut().map(|build| async {
+            let Some(id) = build.run_id.clone().filter(|_| !build.status.is_ended()) else { return Ok(()) };
+            self.upgrade.images.cancel(&id).await?;
+            build.status = BuildStatus::Cancelled;
+            Ok(())
+        }))
+        .await;
+        ctx.set_state(&state)?;
+        stopped.into_iter().collect()
+    }
+}
+
+impl Building {
+    async fn schedule(
+        &self,
+        ctx: &mut PhaseContext,
+        input: &UpgradeInput,
+        state: &mut UpgradeState,
+    ) -> Result<(), PhaseError> {
+        let sources = &state.sources;
+        let answers = join_all(state.builds.values_mut().filter(|build| build.run_id.is_none()).map(|build| async {
+            let source = sources.get(&build.context).cloned().ok_or_else(|| {
+                PhaseError::fatal("source_lost", "the run does not know where its build context is; start again")
+            })?;
+            let order = BuildOrder {
+                source,
+                dockerfile: build.dockerfile.clone(),
+                image: build.image.clone(),
+                arguments: vec![("APP_VERSION".to_owned(), input.target_version.clone())],
+            };
+            build.run_id = Some(self.upgrade.images.schedule(&order).await?);
+            build.status = BuildStatus::Queued;
+            Ok(())
+        }))
+        .await;
+        state.progress = steps::progress(state);
+        // Ids first, troubles second: a build that was begun must not be forgotten because its neighbour was refused.
+        ctx.set_state(state)?;
+        ctx.checkpoint().await?;
+        answers.into_iter().collect()
+    }
+
+    /// Short while the builds are young, longer as they age: a look costs money and a person watches the beginning.
+    fn pause(&self, ctx: &PhaseContext) -> Duration {
+        let age = ctx.now().since(ctx.run().phase_entered_at);
+        let factor = match age.as_secs() {
+            0..30 => 1,
+            30..180 => 3,
+            _ => 8,
+        };
+        self.upgrade.poll * factor
+    }
+}
+
+fn waiting_for(state: &UpgradeState) -> String {
+    let names: Vec<&str> =
+        state.builds.iter().filter(|(_, build)| !build.is_done()).map(|(name, _)| name.as_str()).collect();
+    format!("building {}", names.join(", "))
+}
+
+fn output(state: &UpgradeState) -> Value {
+    let images: Map<String, Value> = state
+        .builds
+        .iter()
+        .map(|(name, build)| (name.clone(), json!({"image": build.image, "digest": build.digest})))
+        .collect();
+    json!({"commit": state.commit, "images": images})
+}
+
+fn failure(name: &str, build: &Build) -> Failure {
+    let reason = build.error.as_deref().unwrap_or("the registry gave no reason");
+    let cancelled = build.status == BuildStatus::Cancelled;
+    let (code, what) = if cancelled { ("build_cancelled", "was cancelled") } else { ("build_failed", "failed") };
+    let last = build.last_lines.last().map(|line| format!(" Its last line: {line}")).unwrap_or_default();
+    let message = format!(
+        "the build of component {name} ({}) {what}: {reason}.{last} The whole log is build-{name}; mend the cause and \
+         start again with a new version",
+        build.image
+    );
+    Failure::new(code, message).with_detail(json!({
+        "component": name,
+        "image": build.image,
+        "run_id": build.run_id,
+        "last_lines": build.last_lines,
+    }))
+}

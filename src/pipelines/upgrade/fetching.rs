@@ -1,0 +1,102 @@
+//! Phase `fetching`: from a version to a build context that the registry holds.
+//!
+//! Input: [`UpgradeInput`](super::UpgradeInput). Leaves in the state: the commit, the builder's name of each context,
+//! one build for each component.
+//! A second call fetches and uploads again; the copy before it is forgotten and expires at the registry. Nothing else
+//! outside is changed. The workspace lives no longer than the delivery.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::ports::Prepared;
+use super::{Build, BuildStatus, Upgrade, UpgradeInput, UpgradeState};
+use crate::engine::context::PhaseContext;
+use crate::engine::{Outcome, Phase, PhaseError};
+
+pub struct Fetching {
+    pub upgrade: Arc<Upgrade>,
+}
+
+/// The log that tells of the fetch.
+const LOG: &str = "fetch";
+/// What the fetch leaves of a delivery for the upload.
+const UPLOAD_SHARE: Duration = Duration::from_secs(60);
+
+#[async_trait]
+impl Phase for Fetching {
+    async fn run(&self, ctx: &mut PhaseContext) -> Result<Outcome, PhaseError> {
+        let input: UpgradeInput = ctx.input()?;
+        let job = ctx.run().id.to_string();
+        let within = ctx.deadline().since(ctx.now()).saturating_sub(UPLOAD_SHARE);
+        let components = &self.upgrade.components;
+        let prepared = self.upgrade.source.prepare(&job, &input.tag(), components, within).await;
+        let handed_over = match prepared {
+            Ok(prepared) => self.hand_over(ctx, &input, prepared).await,
+            Err(error) => Err(error),
+        };
+        // Whatever happened, the sources do not stay on this machine.
+        let discarded = self.upgrade.source.discard(&job).await;
+        handed_over?;
+        discarded?;
+        Ok(Outcome::Next)
+    }
+
+    async fn abandon(&self, ctx: &mut PhaseContext) -> Result<(), PhaseError> {
+        self.upgrade.source.discard(&ctx.run().id.to_string()).await
+    }
+}
+
+impl Fetching {
+    async fn hand_over(
+        &self,
+        ctx: &mut PhaseContext,
+        input: &UpgradeInput,
+        prepared: Prepared,
+    ) -> Result<(), PhaseError> {
+        let tag = input.tag();
+        if let Some(sha) = &input.target_sha
+            && !prepared.commit.starts_with(&sha.to_ascii_lowercase())
+        {
+            return Err(PhaseError::fatal(
+                "sha_mismatch",
+                format!(
+                    "tag {tag} points to commit {}, not to {sha}; either the tag was moved or target_sha is that of \
+                     another version: check the tag, then start again",
+                    prepared.commit
+                ),
+            ));
+        }
+        let mut state = UpgradeState { commit: Some(prepared.commit.clone()), progress: 20, ..ctx.state()? };
+        ctx.log(LOG, &format!("fetched {tag} at commit {}", prepared.commit));
+        state.builds.clear();
+        for context in &prepared.contexts {
+            let source = self.upgrade.images.upload(context).await?;
+            let shown = if context.context.is_empty() { "the repository" } else { &context.context };
+            ctx.log(LOG, &format!("uploaded {shown} as a build context of {} bytes", context.bytes));
+            state.sources.insert(context.context.clone(), source);
+            for (name, dockerfile) in &context.dockerfiles {
+                let Some(component) = self.upgrade.components.iter().find(|known| known.name == *name) else {
+                    continue;
+                };
+                let build = Build {
+                    image: format!("{}:{tag}", component.image),
+                    dockerfile: dockerfile.clone(),
+                    context: context.context.clone(),
+                    status: BuildStatus::Waiting,
+                    run_id: None,
+                    digest: None,
+                    error: None,
+                    log_bytes: 0,
+                    log_complete: false,
+                    ended_at: None,
+                    step: None,
+                    last_lines: Vec::new(),
+                };
+                state.builds.insert(name.clone(), build);
+            }
+        }
+        ctx.set_state(&state)
+    }
+}

@@ -1,0 +1,90 @@
+//! What an upgrade is asked for and what it remembers. The names of the fields are read by `http/`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::Timestamp;
+
+/// Checked by `http/` before the run starts.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct UpgradeInput {
+    /// Without the leading `v`.
+    pub target_version: String,
+    /// The commit that the tag must point to, or the beginning of its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_sha: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl UpgradeInput {
+    /// The git tag and the tag of the images.
+    pub fn tag(&self) -> String {
+        format!("v{}", self.target_version)
+    }
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UpgradeState {
+    /// The commit that is being built, in hex.
+    pub commit: Option<String>,
+    /// In percent of the whole upgrade.
+    pub progress: u8,
+    /// Where the builder has each context.
+    pub sources: BTreeMap<String, String>,
+    pub builds: BTreeMap<String, Build>,
+}
+
+/// One component's build.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Build {
+    /// `<repository>:<tag>`
+    pub image: String,
+    /// Path of the Dockerfile in its context.
+    pub dockerfile: String,
+    /// The directory of the repository that it builds from.
+    pub context: String,
+    pub status: BuildStatus,
+    /// The builder's id.
+    #[serde(default)]
+    pub run_id: Option<String>,
+    #[serde(default)]
+    pub digest: Option<String>,
+    /// The builder's reason for a failure.
+    #[serde(default)]
+    pub error: Option<String>,
+    /// Bytes of the builder's output that are in our log.
+    #[serde(default)]
+    pub log_bytes: u64,
+    /// Whether our log has all of the output.
+    #[serde(default)]
+    pub log_complete: bool,
+    /// When the build was first seen to have ended.
+    #[serde(default)]
+    pub ended_at: Option<Timestamp>,
+    /// The step that the output last told of, and how many there are.
+    #[serde(default)]
+    pub step: Option<(u32, u32)>,
+    /// The last lines of output, for a failure's message.
+    #[serde(default)]
+    pub last_lines: Vec<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BuildStatus {
+    Waiting,
+    Queued,
+    Running,
+    Succeeded,
+    Failed,
+    Cancelled,
+}
+
+impl BuildStatus {
+    pub fn is_ended(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
+    }
+}
