@@ -1,0 +1,212 @@
+//! Git repositories served by git's own smart HTTP backend on loopback, well-behaved or not.
+#![allow(dead_code)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use tokio::io::AsyncWriteExt;
+
+/// How the server treats its callers.
+#[derive(Clone, Debug)]
+pub enum Manner {
+    Plain,
+    /// 401 without exactly this user and password.
+    RequireBasic {
+        user: String,
+        password: String,
+    },
+    /// Every request is redirected to the same path below this base, for example another server's.
+    RedirectTo(String),
+    /// `/moved/<path>` is redirected to `/<path>`, once for each `moved/`.
+    Renamed,
+    /// Takes requests and never answers.
+    Silent,
+    /// Begins an answer to the fetch and never ends it.
+    StallsInFetch,
+    /// Answers with this status to everything.
+    Status(u16),
+    /// An ordinary web page.
+    WebPage,
+}
+
+/// One request as it arrived.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub method: String,
+    pub path: String,
+    pub authorization: Option<String>,
+}
+
+pub struct GitServer {
+    address: std::net::SocketAddr,
+    seen: Arc<Mutex<Vec<Seen>>>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+#[derive(Clone)]
+struct Served {
+    root: PathBuf,
+    manner: Manner,
+    seen: Arc<Mutex<Vec<Seen>>>,
+}
+
+impl GitServer {
+    /// Serves every repository below `root`.
+    pub async fn start(root: &Path, manner: Manner) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let seen = Arc::<Mutex<Vec<Seen>>>::default();
+        let served = Served { root: root.to_owned(), manner, seen: seen.clone() };
+        let router = Router::new().fallback(answer).with_state(served);
+        let task = tokio::spawn(async move {
+            axum::serve(listener, router).await.expect("serving");
+        });
+        Self { address, seen, task }
+    }
+
+    /// The address of the repository `name`, for example `http://127.0.0.1:4000/app`.
+    pub fn url(&self, name: &str) -> String {
+        format!("http://{}/{name}", self.address)
+    }
+
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    pub fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().expect("not poisoned").clone()
+    }
+}
+
+impl Drop for GitServer {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn answer(State(served): State<Served>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+    let text = |name: header::HeaderName| headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
+    let authorization = text(header::AUTHORIZATION);
+    served.seen.lock().expect("not poisoned").push(Seen {
+        method: method.to_string(),
+        path: uri.path().to_owned(),
+        authorization: authorization.clone(),
+    });
+    let rest = uri.path_and_query().map_or("/", |rest| rest.as_str());
+    let redirect = |to: String| (StatusCode::MOVED_PERMANENTLY, [(header::LOCATION, to)]).into_response();
+    match &served.manner {
+        Manner::RequireBasic { user, password } => {
+            let encoded = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
+            if authorization != Some(format!("Basic {encoded}")) {
+                let challenge = [(header::WWW_AUTHENTICATE, "Basic realm=\"git\"")];
+                return (StatusCode::UNAUTHORIZED, challenge).into_response();
+            }
+        }
+        Manner::RedirectTo(base) => return redirect(format!("{base}{rest}")),
+        Manner::Renamed => {
+            if let Some(rest) = rest.strip_prefix("/moved/") {
+                return redirect(format!("/{rest}"));
+            }
+        }
+        Manner::Silent => std::future::pending::<()>().await,
+        Manner::StallsInFetch if method == Method::POST && body.windows(5).any(|w| w == b"fetch") => {
+            let start = futures::stream::once(async { Ok::<_, std::io::Error>(Bytes::from_static(b"000dpackfile\n")) });
+            let stalled = futures::StreamExt::chain(start, futures::stream::pending());
+            let kind = [(header::CONTENT_TYPE, "application/x-git-upload-pack-result")];
+            return (kind, Body::from_stream(stalled)).into_response();
+        }
+        Manner::Status(status) => {
+            return (StatusCode::from_u16(*status).expect("a status"), [(header::RETRY_AFTER, "7")]).into_response();
+        }
+        Manner::WebPage => return axum::response::Html("<h1>Welcome</h1>").into_response(),
+        Manner::Plain | Manner::StallsInFetch => {}
+    }
+    backend(&served.root, &method, &uri, &headers, body).await
+}
+
+/// Runs `git http-backend` by the rules of the Common Gateway Interface.
+async fn backend(root: &Path, method: &Method, uri: &Uri, headers: &HeaderMap, body: Bytes) -> Response {
+    let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
+    let mut child = tokio::process::Command::new("git")
+        .arg("http-backend")
+        .env("GIT_PROJECT_ROOT", root)
+        .env("GIT_HTTP_EXPORT_ALL", "1")
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("REQUEST_METHOD", method.as_str())
+        .env("PATH_INFO", uri.path())
+        .env("QUERY_STRING", uri.query().unwrap_or_default())
+        .env("CONTENT_TYPE", text("content-type"))
+        .env("CONTENT_LENGTH", body.len().to_string())
+        .env("HTTP_CONTENT_ENCODING", text("content-encoding"))
+        .env("GIT_PROTOCOL", text("git-protocol"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("git is installed for the tests");
+    let mut stdin = child.stdin.take().expect("piped");
+    let feed = tokio::spawn(async move {
+        let _ = stdin.write_all(&body).await;
+    });
+    let output = child.wait_with_output().await.expect("git http-backend ends");
+    let _ = feed.await;
+    let split = output.stdout.windows(4).position(|w| w == b"\r\n\r\n").expect("a CGI header");
+    let mut response = Response::builder();
+    for line in String::from_utf8_lossy(&output.stdout[..split]).lines() {
+        let (name, value) = line.split_once(": ").expect("a header line");
+        response = match name {
+            "Status" => response.status(value.split(' ').next().expect("a code").parse::<u16>().expect("a number")),
+            name => response.header(name, value),
+        };
+    }
+    response.body(Body::from(output.stdout[split + 4..].to_vec())).expect("a response")
+}
+
+/// Runs git in `dir` with nobody's configuration and fixed names and dates; the output without its line end.
+pub fn git(dir: &Path, arguments: &[&str]) -> String {
+    let output = Command::new("git")
+        .current_dir(dir)
+        .args(["-c", "init.defaultBranch=main", "-c", "user.name=Test", "-c", "user.email=test@example.com"])
+        .args(arguments)
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("GIT_AUTHOR_DATE", "2026-01-02T03:04:05Z")
+        .env("GIT_COMMITTER_DATE", "2026-01-02T03:04:05Z")
+        .output()
+        .expect("git is installed for the tests");
+    assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+}
+
+/// Makes a repository in `dir` with these files in one commit, on which each tag is set (annotated), and gives the
+/// commit's name. A second call on the same directory adds a second commit.
+pub fn make_repository(dir: &Path, files: &[(&str, &str)], tags: &[&str]) -> String {
+    std::fs::create_dir_all(dir).expect("a directory");
+    if !dir.join(".git").exists() {
+        git(dir, &["init", "--quiet"]);
+    }
+    for (path, content) in files {
+        let path = dir.join(path);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
+        std::fs::write(path, content).expect("a file");
+    }
+    git(dir, &["add", "--all", "--force"]);
+    git(dir, &["commit", "--quiet", "--allow-empty", "--message", "state"]);
+    for tag in tags {
+        git(dir, &["tag", "--annotate", "--message", "release", tag]);
+    }
+    git(dir, &["rev-parse", "HEAD"])
+}
+
+/// How long a test waits for what must never happen to be given up.
+pub const SHORT: Duration = Duration::from_millis(300);
