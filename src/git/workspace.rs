@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-/// `<root>/<job id>`, made by [`Workspace::create`] and by nothing else, so that what is removed is never another path.
+/// `<root>/<job id>`, made by [`Workspace::at`] and by nothing else, so that what is removed is never another path.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Workspace {
     path: PathBuf,
@@ -66,7 +66,8 @@ impl Workspace {
         Ok(removed)
     }
 
-    async fn at(root: &Path, job_id: &str) -> Result<Self, WorkspaceError> {
+    /// The job's directory, whether it is there or not. `root` is made if it is missing.
+    pub async fn at(root: &Path, job_id: &str) -> Result<Self, WorkspaceError> {
         if !is_job_id(job_id) {
             return Err(WorkspaceError::BadJobId(job_id.chars().take(80).collect()));
         }

@@ -7,6 +7,7 @@ mod build;
 mod building;
 mod fetching;
 pub mod ports;
+mod source;
 mod state;
 mod steps;
 mod tail;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use crate::engine::{PhaseSpec, Pipeline, PipelineSpec};
 use crate::model::{RetryPolicy, Scope};
 
+pub use source::GitSource;
 pub use state::{Build, BuildStatus, UpgradeInput, UpgradeState};
 
 const RETRY: RetryPolicy =

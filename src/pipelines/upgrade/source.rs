@@ -1,0 +1,115 @@
+//! [`Source`] over git: one shallow tag, packed once for each context.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::Component;
+use super::ports::{Context, Prepared, Source};
+use crate::engine::PhaseError;
+use crate::git::{
+    Archive, ArchiveError, ArchiveLimits, ArchiveRequest, FetchLimits, GitError, Remote, Workspace, WorkspaceError,
+    archive, fetch,
+};
+use crate::model::Failure;
+
+pub struct GitSource {
+    /// None where nobody has configured one.
+    pub remote: Option<Remote>,
+    /// Every job has a directory of its own in here.
+    pub workspaces: PathBuf,
+}
+
+#[async_trait]
+impl Source for GitSource {
+    async fn prepare(
+        &self,
+        job: &str,
+        tag: &str,
+        components: &[Component],
+        within: Duration,
+    ) -> Result<Prepared, PhaseError> {
+        let remote = self.remote.as_ref().ok_or_else(|| {
+            PhaseError::fatal(
+                "remote_unset",
+                "no repository is configured to upgrade from; set UPGRADE_GIT_REMOTE to its https address",
+            )
+        })?;
+        let workspace = Workspace::create(&self.workspaces, job).await.map_err(workspace_error)?;
+        let limits = FetchLimits { max_duration: within, ..FetchLimits::default() };
+        let fetched = fetch(remote, tag, &limits, workspace.path()).await.map_err(|error| git_error(&error, remote))?;
+        let contexts: BTreeSet<&str> = components.iter().map(|component| component.context.as_str()).collect();
+        let mut prepared = Prepared { commit: fetched.commit.clone(), contexts: Vec::new() };
+        for (index, context) in contexts.into_iter().enumerate() {
+            let inside: BTreeMap<&str, &str> = components
+                .iter()
+                .filter(|component| component.context == context)
+                .map(|component| (component.name.as_str(), component.dockerfile.as_str()))
+                .collect();
+            let request = ArchiveRequest {
+                repository: fetched.repository.clone(),
+                commit: fetched.commit.clone(),
+                context: context.to_owned(),
+                dockerfiles: inside.values().map(|path| (*path).to_owned()).collect(),
+            };
+            let path = workspace.path().join(format!("context-{index}.tar.gz"));
+            let limits = ArchiveLimits { max_duration: within, ..ArchiveLimits::default() };
+            let packed: Archive = archive(&request, &path, &limits).await.map_err(|error| archive_error(&error))?;
+            let found = |path: &str| packed.dockerfiles.get(path).cloned().unwrap_or_else(|| path.to_owned());
+            prepared.contexts.push(Context {
+                context: context.to_owned(),
+                archive: path,
+                bytes: packed.bytes,
+                dockerfiles: inside.iter().map(|(name, path)| ((*name).to_owned(), found(path))).collect(),
+            });
+        }
+        Ok(prepared)
+    }
+
+    async fn discard(&self, job: &str) -> Result<(), PhaseError> {
+        let workspace = Workspace::at(&self.workspaces, job).await.map_err(workspace_error)?;
+        workspace.remove().await.map_err(workspace_error)
+    }
+}
+
+fn graded(retryable: bool, after: Option<Duration>, code: &str, message: String) -> PhaseError {
+    let failure = Failure::new(code, message);
+    if retryable { PhaseError::Retryable { failure, after } } else { PhaseError::Fatal(failure) }
+}
+
+fn git_error(error: &GitError, remote: &Remote) -> PhaseError {
+    let advice = match error {
+        GitError::TagNotFound { .. } => "check target_version, or push the tag",
+        GitError::AuthenticationRequired => "set UPGRADE_GIT_TOKEN to a token that may read the repository",
+        GitError::AddressRefused { .. } | GitError::RedirectRefused(_) | GitError::BadRemote(_) => {
+            "set UPGRADE_GIT_REMOTE to the repository's own public https address"
+        }
+        GitError::EmptyRepository | GitError::NotAGitRemote(_) | GitError::NotACommit { .. } => {
+            "check that UPGRADE_GIT_REMOTE names the right repository"
+        }
+        GitError::TooLarge { .. } => "make the repository smaller, for example by moving large files out of it",
+        _ => "check that the repository can be reached, then start again",
+    };
+    let message = format!("fetching from {}: {error}; {advice}", remote.url());
+    graded(error.is_retryable(), error.retry_after(), error.code(), message)
+}
+
+fn archive_error(error: &ArchiveError) -> PhaseError {
+    let advice = match error {
+        ArchiveError::NoSuchDockerfile(_) | ArchiveError::NoSuchContext(_) | ArchiveError::BadPath(_) => {
+            "add it to the repository, or name the right path in UPGRADE_COMPONENTS"
+        }
+        ArchiveError::TooManyFiles { .. } | ArchiveError::TooLarge { .. } | ArchiveError::FileTooLarge { .. } => {
+            "leave out what the builds do not need by a .dockerignore file"
+        }
+        _ => "mend the repository and start again with a new version",
+    };
+    graded(error.is_retryable(), None, error.code(), format!("packing the build context: {error}; {advice}"))
+}
+
+fn workspace_error(error: WorkspaceError) -> PhaseError {
+    let message = format!("the workspace of the upgrade cannot be used: {error}; check UPGRADE_WORKSPACE_DIR");
+    PhaseError::retryable("workspace_unusable", message)
+}
