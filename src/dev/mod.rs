@@ -2,3 +2,4 @@
 
 pub mod azure;
 pub mod host;
+pub mod repository;

@@ -2,7 +2,6 @@
 #![allow(dead_code)]
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,7 +11,6 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
-use tokio::io::AsyncWriteExt;
 
 /// How the server treats its callers.
 #[derive(Clone, Debug)]
@@ -129,83 +127,17 @@ async fn answer(State(served): State<Served>, method: Method, uri: Uri, headers:
         Manner::WebPage => return axum::response::Html("<h1>Welcome</h1>").into_response(),
         Manner::Plain | Manner::StallsInFetch => {}
     }
-    backend(&served.root, &method, &uri, &headers, body).await
+    windlass::dev::repository::backend(&served.root, &method, &uri, &headers, body).await.expect("git http-backend runs")
 }
 
-/// Runs `git http-backend` by the rules of the Common Gateway Interface.
-async fn backend(root: &Path, method: &Method, uri: &Uri, headers: &HeaderMap, body: Bytes) -> Response {
-    let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
-    let mut child = tokio::process::Command::new("git")
-        .arg("http-backend")
-        .env("GIT_PROJECT_ROOT", root)
-        .env("GIT_HTTP_EXPORT_ALL", "1")
-        .env("GIT_CONFIG_NOSYSTEM", "1")
-        .env("GIT_CONFIG_GLOBAL", "/dev/null")
-        .env("REQUEST_METHOD", method.as_str())
-        .env("PATH_INFO", uri.path())
-        .env("QUERY_STRING", uri.query().unwrap_or_default())
-        .env("CONTENT_TYPE", text("content-type"))
-        .env("CONTENT_LENGTH", body.len().to_string())
-        .env("HTTP_CONTENT_ENCODING", text("content-encoding"))
-        .env("GIT_PROTOCOL", text("git-protocol"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("git is installed for the tests");
-    let mut stdin = child.stdin.take().expect("piped");
-    let feed = tokio::spawn(async move {
-        let _ = stdin.write_all(&body).await;
-    });
-    let output = child.wait_with_output().await.expect("git http-backend ends");
-    let _ = feed.await;
-    let split = output.stdout.windows(4).position(|w| w == b"\r\n\r\n").expect("a CGI header");
-    let mut response = Response::builder();
-    for line in String::from_utf8_lossy(&output.stdout[..split]).lines() {
-        let (name, value) = line.split_once(": ").expect("a header line");
-        response = match name {
-            "Status" => response.status(value.split(' ').next().expect("a code").parse::<u16>().expect("a number")),
-            name => response.header(name, value),
-        };
-    }
-    response.body(Body::from(output.stdout[split + 4..].to_vec())).expect("a response")
-}
-
-/// Runs git in `dir` with nobody's configuration and fixed names and dates; the output without its line end.
+/// As the product's own, for tests that cannot go on without it.
 pub fn git(dir: &Path, arguments: &[&str]) -> String {
-    let output = Command::new("git")
-        .current_dir(dir)
-        .args(["-c", "init.defaultBranch=main", "-c", "user.name=Test", "-c", "user.email=test@example.com"])
-        .args(arguments)
-        .env("GIT_CONFIG_NOSYSTEM", "1")
-        .env("GIT_CONFIG_GLOBAL", "/dev/null")
-        .env("GIT_AUTHOR_DATE", "2026-01-02T03:04:05Z")
-        .env("GIT_COMMITTER_DATE", "2026-01-02T03:04:05Z")
-        .output()
-        .expect("git is installed for the tests");
-    assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+    windlass::dev::repository::git(dir, arguments).expect("git does what it is told")
 }
 
-/// Makes a repository in `dir` with these files in one commit, on which each tag is set (annotated), and gives the
-/// commit's name. A second call on the same directory adds a second commit.
+/// As the product's own, for tests that cannot go on without it.
 pub fn make_repository(dir: &Path, files: &[(&str, &str)], tags: &[&str]) -> String {
-    std::fs::create_dir_all(dir).expect("a directory");
-    if !dir.join(".git").exists() {
-        git(dir, &["init", "--quiet"]);
-    }
-    for (path, content) in files {
-        let path = dir.join(path);
-        std::fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
-        std::fs::write(path, content).expect("a file");
-    }
-    git(dir, &["add", "--all", "--force"]);
-    git(dir, &["commit", "--quiet", "--allow-empty", "--message", "state"]);
-    for tag in tags {
-        git(dir, &["tag", "--annotate", "--message", "release", tag]);
-    }
-    git(dir, &["rev-parse", "HEAD"])
+    windlass::dev::repository::make_repository(dir, files, tags).expect("git makes a repository")
 }
 
 /// How long a test waits for what must never happen to be given up.

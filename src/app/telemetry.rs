@@ -1,0 +1,28 @@
+//! The log: lines on stdout, which the Functions host takes as information.
+
+use std::panic;
+
+use anyhow::Context;
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{LogFormat, TelemetryConfig};
+use crate::model::redact;
+
+/// Begins logging, and lets panics speak in one redacted line.
+pub fn begin(config: &TelemetryConfig) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&config.filter).context("WINDLASS_LOG")?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(std::io::stdout);
+    let begun = match config.format {
+        LogFormat::Text => log.with_target(false).try_init(),
+        LogFormat::Json => log.json().flatten_event(true).try_init(),
+    };
+    begun.map_err(|error| anyhow::anyhow!("the log cannot begin: {error}"))?;
+    panic::set_hook(Box::new(|info| {
+        let said = redact(&info.to_string().replace('\n', " "));
+        #[expect(clippy::print_stderr, reason = "a panic must show even where the log is filtered")]
+        {
+            eprintln!("{said}");
+        }
+    }));
+    Ok(())
+}
