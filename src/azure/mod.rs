@@ -1,1 +1,28 @@
+//! Typed clients of Azure. They make single calls: waiting, repeating and remembering are the caller's.
+//!
+//! - `cloud`: which Azure it is, and where its parts live
+//! - `credentials`: who we are to it
+//! - `arm`: the Resource Manager's calls; `answer`: what comes back; `error`, `envelope`, `retry_after`: how they fail
+//! - `lro`: one look at a long operation
+//! - `sas`: addresses that carry their own permission
+//! - `registry`: images built by Container Registry tasks
 
+mod answer;
+mod arm;
+mod cloud;
+mod credentials;
+mod envelope;
+mod error;
+pub mod lro;
+pub mod registry;
+mod retry_after;
+mod sas;
+#[cfg(test)]
+mod testing;
+
+pub use answer::Answer;
+pub use arm::ArmClient;
+pub use cloud::{BadCloud, Cloud};
+pub use credentials::{CredentialSource, IdentityEnvironment, credential};
+pub use error::{AzureError, ErrorKind, RequestIds};
+pub use sas::SasUrl;
