@@ -4,8 +4,10 @@
 
 mod contracts {
     pub mod answers;
+    pub mod bells;
     pub mod embedded;
     pub mod logs;
+    pub mod processes;
     pub mod queues;
     pub mod records;
     pub mod rows;

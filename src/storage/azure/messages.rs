@@ -13,7 +13,7 @@ use azure_storage_queue::models::{
 };
 
 use super::AzureStorage;
-use super::wire::{Problem, ask, describe};
+use super::wire::{Problem, describe};
 use crate::engine::ports::{StoreError, TicketQueue};
 use crate::model::{Ticket, Timestamp};
 use crate::storage::Message;
@@ -47,7 +47,7 @@ impl AzureStorage {
             visibility_timeout: (!delay.is_zero()).then(|| seconds(delay)),
             ..Default::default()
         };
-        ask(self.queue_client(queue)?.send_message(content, Some(options))).await?;
+        self.0.patience.ask(self.queue_client(queue)?.send_message(content, Some(options))).await?;
         Ok(())
     }
 
@@ -65,7 +65,7 @@ impl AzureStorage {
             ..Default::default()
         };
         let client = self.queue_client(queue)?;
-        let answer = ask(client.receive_messages(Some(options))).await?;
+        let answer = self.0.patience.ask(client.receive_messages(Some(options))).await?;
         let received = answer.into_model().map_err(Problem::from)?;
         Ok(received.items.unwrap_or_default().into_iter().map(received_message).collect())
     }
@@ -80,7 +80,7 @@ impl AzureStorage {
         visibility: Duration,
     ) -> Result<Option<String>, StoreError> {
         let client = self.queue_client(queue)?;
-        match ask(client.update_message(id, pop_receipt, seconds(visibility), None)).await {
+        match self.0.patience.ask(client.update_message(id, pop_receipt, seconds(visibility), None)).await {
             Ok(answer) => match answer.headers().get_optional_string(&POP_RECEIPT) {
                 Some(receipt) => Ok(Some(receipt)),
                 None => Err(StoreError::Unavailable("the renewed message came without a receipt".into())),
@@ -93,7 +93,7 @@ impl AzureStorage {
     /// Whether the message was there and still the receiver's.
     pub async fn delete_message(&self, queue: &str, id: &str, pop_receipt: &str) -> Result<bool, StoreError> {
         let client = self.queue_client(queue)?;
-        match ask(client.delete_message(id, pop_receipt, None)).await {
+        match self.0.patience.ask(client.delete_message(id, pop_receipt, None)).await {
             Ok(_) => Ok(true),
             Err(problem) if is_stale(&problem) => Ok(false),
             Err(problem) => Err(problem.into()),
@@ -104,7 +104,7 @@ impl AzureStorage {
     pub async fn peek_messages(&self, queue: &str, max: usize) -> Result<Vec<Message>, StoreError> {
         let options = QueueClientPeekMessagesOptions { number_of_messages: Some(batch(max)), ..Default::default() };
         let client = self.queue_client(queue)?;
-        let answer = ask(client.peek_messages(Some(options))).await?;
+        let answer = self.0.patience.ask(client.peek_messages(Some(options))).await?;
         let peeked = answer.into_model().map_err(Problem::from)?;
         Ok(peeked.items.unwrap_or_default().into_iter().map(peeked_message).collect())
     }

@@ -20,6 +20,7 @@ mod tables;
 mod wire;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use azure_core::http::ClientOptions;
 use azure_storage_blob::{BlobServiceClient, BlobServiceClientOptions};
@@ -34,7 +35,7 @@ use crate::engine::ports::StoreError;
 use overflow::Overflow;
 use signing::Scheme;
 use tables::Tables;
-use wire::ask;
+use wire::Patience;
 
 /// The container of values that outgrew their row.
 pub const OVERFLOW_CONTAINER: &str = "windlass-overflow";
@@ -48,11 +49,31 @@ struct Inner {
     queues: QueueServiceClient,
     blobs: BlobServiceClient,
     overflow: Overflow,
+    patience: Patience,
 }
 
 impl AzureStorage {
     /// Talks to nobody yet. `table` has 3 to 63 letters and digits and begins with a letter.
     pub fn new(connection: &Connection, table: &str, operations: Operations) -> Result<Self, StoreError> {
+        Self::build(connection, table, operations, Patience::default())
+    }
+
+    /// As [`AzureStorage::new`], with another time that an operation may take with all its tries.
+    pub fn with_deadline(
+        connection: &Connection,
+        table: &str,
+        operations: Operations,
+        deadline: Duration,
+    ) -> Result<Self, StoreError> {
+        Self::build(connection, table, operations, Patience(deadline))
+    }
+
+    fn build(
+        connection: &Connection,
+        table: &str,
+        operations: Operations,
+        patience: Patience,
+    ) -> Result<Self, StoreError> {
         let transport = wire::transport()?;
         let options = |scheme, kind| wire::options(connection, scheme, kind, &operations, &transport);
         let blobs = BlobServiceClient::new(
@@ -69,11 +90,11 @@ impl AzureStorage {
             }),
         );
         let client_options: ClientOptions = options(Scheme::Lite, Kind::Table);
-        let tables = Tables::new(connection, table, client_options)?;
+        let tables = Tables::new(connection, table, client_options, patience)?;
         let blobs = blobs.map_err(|error| refused(wire::describe(&error)))?;
         let queues = queues.map_err(|error| refused(wire::describe(&error)))?;
-        let overflow = Overflow::new(blobs.blob_container_client(OVERFLOW_CONTAINER));
-        Ok(Self(Arc::new(Inner { tables, queues, blobs, overflow })))
+        let overflow = Overflow::new(blobs.blob_container_client(OVERFLOW_CONTAINER), patience);
+        Ok(Self(Arc::new(Inner { tables, queues, blobs, overflow, patience })))
     }
 
     /// Makes what is missing: the table, these queues, these containers and the one for overflow.
@@ -88,7 +109,7 @@ impl AzureStorage {
 
     async fn ensure_queue(&self, queue: &str) -> Result<(), StoreError> {
         let client = self.queue_client(queue)?;
-        match ask(client.create(None)).await {
+        match self.0.patience.ask(client.create(None)).await {
             Err(problem) if !problem.is(409, "QueueAlreadyExists") => Err(problem.into()),
             _ => Ok(()),
         }
@@ -96,7 +117,7 @@ impl AzureStorage {
 
     async fn ensure_container(&self, container: &str) -> Result<(), StoreError> {
         let client = self.0.blobs.blob_container_client(container);
-        match ask(client.create(None)).await {
+        match self.0.patience.ask(client.create(None)).await {
             Err(problem) if !problem.is(409, "ContainerAlreadyExists") => Err(problem.into()),
             _ => Ok(()),
         }

@@ -10,7 +10,7 @@ use azure_storage_blob::BlobContainerClient;
 use sha2::{Digest, Sha256};
 
 use super::OVERFLOW_CONTAINER;
-use super::wire::{Problem, within_deadline};
+use super::wire::{Patience, Problem};
 use crate::engine::ports::StoreError;
 use crate::storage::limits::refused;
 
@@ -19,6 +19,7 @@ const REMEMBERED: usize = 16 << 20;
 
 pub(super) struct Overflow {
     container: BlobContainerClient,
+    patience: Patience,
     known: Mutex<Known>,
 }
 
@@ -30,8 +31,8 @@ struct Known {
 }
 
 impl Overflow {
-    pub(super) fn new(container: BlobContainerClient) -> Self {
-        Self { container, known: Mutex::default() }
+    pub(super) fn new(container: BlobContainerClient, patience: Patience) -> Self {
+        Self { container, patience, known: Mutex::default() }
     }
 
     pub(super) fn name(text: &str) -> String {
@@ -46,7 +47,7 @@ impl Overflow {
         let blob = self.container.blob_client(name).block_blob_client();
         let content = bytes::Bytes::copy_from_slice(text.as_bytes());
         let upload = async { Ok::<_, Problem>(blob.upload(content.into(), None).await?) };
-        within_deadline(upload).await?;
+        self.patience.take(upload).await?;
         self.remember(name, text.into());
         Ok(())
     }
@@ -57,7 +58,7 @@ impl Overflow {
         }
         let blob = self.container.blob_client(name);
         let download = async { Ok::<_, Problem>(blob.download(None).await?.body.collect().await?) };
-        let bytes = within_deadline(download).await?;
+        let bytes = self.patience.take(download).await?;
         let text = String::from_utf8(bytes.to_vec()).ok().filter(|text| Self::name(text) == name);
         let text: Arc<str> =
             text.ok_or_else(|| refused(format!("the blob {OVERFLOW_CONTAINER}/{name} was changed")))?.into();

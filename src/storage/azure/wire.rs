@@ -24,7 +24,6 @@ use crate::storage::operations::{Kind, Operations};
 const CONNECT: Duration = Duration::from_secs(5);
 /// Between two bytes of an answer.
 const READ: Duration = Duration::from_secs(20);
-/// One operation with all its tries.
 const OVERALL: Duration = Duration::from_secs(30);
 const RETRIES: u32 = 3;
 /// Characters of a service's own words that an error repeats.
@@ -158,15 +157,27 @@ pub(super) fn describe(error: &azure_core::Error) -> String {
     redact(&text)
 }
 
-/// Waits for an answer, but not for ever.
-pub(super) async fn ask<T>(question: impl IntoFuture<Output = azure_core::Result<T>>) -> Result<T, Problem> {
-    within_deadline(async { Ok(question.into_future().await?) }).await
+/// How long an operation may take with all its tries.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Patience(pub(super) Duration);
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self(OVERALL)
+    }
 }
 
-/// As [`ask`], for an operation of several steps.
-pub(super) async fn within_deadline<T>(steps: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
-    let late = || Err(Problem::silent(format!("no answer within {} s", OVERALL.as_secs())));
-    timeout(OVERALL, steps).await.unwrap_or_else(|_| late())
+impl Patience {
+    /// Waits for one answer, but not for ever.
+    pub(super) async fn ask<T>(self, question: impl IntoFuture<Output = azure_core::Result<T>>) -> Result<T, Problem> {
+        self.take(async { Ok(question.into_future().await?) }).await
+    }
+
+    /// As [`Patience::ask`], for an operation of several steps.
+    pub(super) async fn take<T>(self, steps: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
+        let late = || Err(Problem::silent(format!("no answer within {} ms", self.0.as_millis())));
+        timeout(self.0, steps).await.unwrap_or_else(|_| late())
+    }
 }
 
 pub(super) fn status(response: &RawResponse) -> u16 {

@@ -20,7 +20,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
 use super::connection::Connection;
-use super::wire::{Problem, ask, status};
+use super::wire::{Patience, Problem, status};
 use crate::engine::ports::StoreError;
 use crate::storage::limits::refused;
 
@@ -35,6 +35,7 @@ pub(super) struct Tables {
     endpoint: Url,
     table: String,
     pipeline: Pipeline,
+    patience: Patience,
 }
 
 /// A row as the service holds it.
@@ -65,7 +66,12 @@ impl From<Problem> for Failed {
 }
 
 impl Tables {
-    pub(super) fn new(connection: &Connection, table: &str, options: ClientOptions) -> Result<Self, StoreError> {
+    pub(super) fn new(
+        connection: &Connection,
+        table: &str,
+        options: ClientOptions,
+        patience: Patience,
+    ) -> Result<Self, StoreError> {
         let shaped = (3..=63).contains(&table.len())
             && table.starts_with(|c: char| c.is_ascii_alphabetic())
             && table.chars().all(|c| c.is_ascii_alphanumeric());
@@ -79,7 +85,7 @@ impl Tables {
         let name = option_env!("CARGO_PKG_NAME");
         let version = option_env!("CARGO_PKG_VERSION");
         let pipeline = Pipeline::new(name, version, options, Vec::new(), bearer.into_iter().collect(), None);
-        Ok(Self { endpoint: connection.table.clone(), table: table.to_owned(), pipeline })
+        Ok(Self { endpoint: connection.table.clone(), table: table.to_owned(), pipeline, patience })
     }
 
     /// Makes the table unless it is there.
@@ -185,7 +191,7 @@ impl Tables {
     async fn send(&self, mut request: Request) -> Result<RawResponse, Problem> {
         let context = Context::new();
         let options = PipelineSendOptions { skip_checks: true, ..Default::default() };
-        let answer = ask(self.pipeline.send(&context, &mut request, Some(options))).await?;
+        let answer = self.patience.ask(self.pipeline.send(&context, &mut request, Some(options))).await?;
         match status(&answer) {
             200..=299 => Ok(answer),
             status => {
