@@ -1,19 +1,25 @@
 //! The composition root: the only place that sees every room.
 
+mod clients;
+pub mod orphan;
+mod stores;
+pub mod telemetry;
+
+use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use anyhow::Context;
 use axum::Router;
+use axum::routing::get;
+use tokio::net::TcpListener;
 
-use crate::config::{Config, EngineConfig};
-use crate::engine::ports::Clock;
+use crate::config::{Config, StorageConfig};
+use crate::engine::ports::{Clock, StoreError};
 use crate::engine::{Engine, Registry, Settings};
 use crate::model::Timestamp;
 use crate::pipelines::{SPECS, probe, upgrade};
-use crate::{http, triggers};
-
-mod clients;
-mod stores;
+use crate::triggers;
 
 pub use stores::{Stores, containers, queues};
 
@@ -30,4 +36,70 @@ impl Clock for SystemClock {
     fn random(&self) -> u64 {
         fastrand::u64(..)
     }
+}
+
+/// The whole handler, ready to serve.
+pub struct App {
+    router: Router,
+    stores: Stores,
+    port: u16,
+}
+
+impl App {
+    /// Puts the rooms together. Talks to nobody yet, so that the host gets its first answer at once.
+    pub fn compose(config: &Config) -> anyhow::Result<Self> {
+        let storage_identity = || {
+            let client_id = match &config.storage {
+                StorageConfig::Identity { client_id, .. } => client_id.clone(),
+                _ => None,
+            };
+            clients::credential(config, client_id).map_err(|error| StoreError::Refused(error.to_string()))
+        };
+        let stores = Stores::open(config, storage_identity).context("storage")?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let registry = Registry::new(vec![probe::pipeline(), upgrade::pipeline(clients::upgrade(config)?)]);
+        let engine = Engine::new(
+            registry,
+            Arc::clone(&stores.runs),
+            Arc::clone(&stores.tickets),
+            Arc::clone(&stores.logs),
+            Arc::clone(&clock),
+            Settings {
+                instance: instance(config),
+                lease: config.engine.lease,
+                grace: config.engine.sweep_grace,
+                max_crashes: config.engine.max_crashes,
+            },
+        );
+        let port = config.server.port;
+        let router = Router::new()
+            // The host's question whether anybody is here.
+            .route("/", get(|| async { "windlass" }))
+            .merge(triggers::router(engine, SPECS, port));
+        Ok(Self { router, stores, port })
+    }
+
+    /// Serves on the loopback port that the host calls, until the process ends.
+    pub async fn serve(self) -> anyhow::Result<()> {
+        let address = (Ipv4Addr::LOCALHOST, self.port);
+        let listener =
+            TcpListener::bind(address).await.with_context(|| format!("port {} cannot be listened to", self.port))?;
+        tracing::info!(port = self.port, version = env!("CARGO_PKG_VERSION"), "listening");
+        tokio::spawn(make_ready(self.stores));
+        axum::serve(listener, self.router).await.context("serving ended")
+    }
+}
+
+/// Makes what is missing in the storage, again and again until it is there.
+async fn make_ready(stores: Stores) {
+    while let Err(error) = stores.ensure(SPECS).await {
+        tracing::warn!(%error, "storage is not ready");
+        tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    }
+    tracing::info!("storage is ready");
+}
+
+/// A name for this process; where the platform gives none, one that no other process bears.
+fn instance(config: &Config) -> String {
+    config.server.instance.clone().unwrap_or_else(|| format!("i{:08x}", fastrand::u32(..)))
 }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use windlass::app::{self, App};
+use windlass::app::{App, orphan, telemetry};
 use windlass::config::{Config, ProcessEnvironment};
 
 fn main() -> ExitCode {
@@ -22,13 +22,13 @@ fn main() -> ExitCode {
 
 fn run() -> anyhow::Result<()> {
     let config = Config::load(&ProcessEnvironment)?;
-    app::telemetry::begin(&config.telemetry)?;
+    telemetry::begin(&config.telemetry)?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")?;
     runtime.block_on(async {
-        app::orphan::watch();
-        App::compose(config)?.serve().await
+        orphan::watch();
+        App::compose(&config)?.serve().await
     })
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use azure_core::credentials::TokenCredential;
 
-use crate::azure::{self, ArmClient, AzureError, Cloud, IdentityEnvironment};
 use crate::azure::registry::RegistryClient;
+use crate::azure::{self, ArmClient, AzureError, Cloud, IdentityEnvironment};
 use crate::config::{Config, IdentityConfig, Mode, UpgradeConfig};
 use crate::git::{GitError, Remote, RemotePolicy};
 use crate::pipelines::upgrade::{Component, GitSource, RegistryImages, Upgrade};

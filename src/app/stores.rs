@@ -30,7 +30,9 @@ impl Stores {
     ) -> Result<Self, StoreError> {
         let operations = Operations::default();
         let connection = match &config.storage {
-            StorageConfig::Embedded { dir } => return Ok(Self::embedded(Embedded::open(dir, operations.clone())?, operations)),
+            StorageConfig::Embedded { dir } => {
+                return Ok(Self::embedded(Embedded::open(dir, operations.clone())?, operations));
+            }
             StorageConfig::ConnectionString(secret) => Connection::parse(secret.expose()),
             StorageConfig::Identity { account, .. } => {
                 Connection::identity(account, &config.cloud.storage_suffix, credential()?)
@@ -52,7 +54,7 @@ impl Stores {
     }
 
     /// Makes the table, the queues and the containers that are missing.
-    pub async fn ensure(&self, specs: &[&PipelineSpec]) -> Result<(), StoreError> {
+    pub async fn ensure(&self, specs: &[&'static PipelineSpec]) -> Result<(), StoreError> {
         let Some(account) = &self.account else { return Ok(()) };
         account.ensure(&queues(specs), &containers(specs)).await
     }

@@ -1,1 +1,162 @@
-fn main() {}
+//! What a developer runs: everything local, packaging, generated files, a simulated Azure.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand, ValueEnum};
+use windlass::dev::azure::SimOptions;
+use windlass::dev::host::HttpMode;
+use windlass::dev::up::{Azure, UpOptions};
+use windlass::dev::{azure, functions, package, up};
+
+#[derive(Parser)]
+#[command(version, about = "Windlass on a developer's machine")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run everything locally: Functions host, handler, storage, Azure
+    Up(Up),
+    /// Stage the folder that a Functions host runs, and that a zip for Azure is made of
+    Package {
+        /// The handler's program; the release build if none is given
+        #[arg(long)]
+        handler: Option<PathBuf>,
+        /// The folder to make
+        #[arg(long, default_value = "dist")]
+        out: PathBuf,
+    },
+    /// The functions that host.json and functions/ describe
+    Functions {
+        /// Fail if a file differs from what the pipelines and routes ask for
+        #[arg(long, conflicts_with = "write", required_unless_present = "write")]
+        check: bool,
+        /// Write the files
+        #[arg(long)]
+        write: bool,
+    },
+    /// Run the simulated Azure alone and print the settings that point a handler at it
+    Azure {
+        /// Port on 127.0.0.1; 0 takes any
+        #[arg(long, default_value_t = 7081)]
+        port: u16,
+        /// Milliseconds that a step of an image build takes
+        #[arg(long, default_value_t = 400)]
+        pace: u64,
+    },
+}
+
+#[derive(clap::Args)]
+struct Up {
+    /// Port on 127.0.0.1
+    #[arg(long, default_value_t = 7071)]
+    port: u16,
+    /// Where everything is kept that this machine remembers
+    #[arg(long, default_value = ".windlass")]
+    data: PathBuf,
+    /// `embedded`, or a storage account's connection string, `UseDevelopmentStorage=true` for Azurite
+    #[arg(long, default_value = "embedded")]
+    storage: String,
+    /// Which Azure to call; simulated unless PLATFORM_SUBSCRIPTION_ID is set
+    #[arg(long)]
+    azure: Option<AzureArgument>,
+    /// What the host does to requests
+    #[arg(long, default_value = "forwarding")]
+    http: HttpArgument,
+    /// Make a sample repository, upgrade from it and show what happens
+    #[arg(long)]
+    demo: bool,
+    /// A real Functions host to run in place of the local one, for example `func`
+    #[arg(long)]
+    host: Option<PathBuf>,
+    /// The handler's program, where it must not be built
+    #[arg(long)]
+    handler: Option<PathBuf>,
+    /// Milliseconds that a step of a simulated image build takes
+    #[arg(long, default_value_t = 400)]
+    pace: u64,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum AzureArgument {
+    Simulated,
+    Real,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum HttpArgument {
+    /// As the measured host: collected and rebuilt
+    Forwarding,
+    /// As newer hosts: streamed
+    Proxying,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match run(Arguments::parse().command).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("windlass-dev: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> anyhow::Result<()> {
+    let root = root()?;
+    match command {
+        Command::Up(arguments) => {
+            up::up(UpOptions {
+                root,
+                port: arguments.port,
+                data: std::path::absolute(arguments.data).context("--data")?,
+                storage: arguments.storage,
+                azure: arguments.azure.map(|azure| match azure {
+                    AzureArgument::Simulated => Azure::Simulated,
+                    AzureArgument::Real => Azure::Real,
+                }),
+                http: match arguments.http {
+                    HttpArgument::Forwarding => HttpMode::Forwarding,
+                    HttpArgument::Proxying => HttpMode::Proxying,
+                },
+                demo: arguments.demo,
+                host: arguments.host,
+                handler: arguments.handler,
+                pace: Duration::from_millis(arguments.pace),
+            })
+            .await
+        }
+        Command::Package { handler, out } => {
+            let handler = handler.unwrap_or_else(|| root.join("target/release/windlass"));
+            package::stage(&root, &handler, &out)?;
+            println!("staged {}; try it with: func start --script-root {}", out.display(), out.display());
+            Ok(())
+        }
+        Command::Functions { write: true, .. } => functions::write(&root).context("the functions cannot be written"),
+        Command::Functions { .. } => functions::check(&root).map_err(|differences| {
+            anyhow::anyhow!("{}\nrun `windlass-dev functions --write`", differences.join("\n"))
+        }),
+        Command::Azure { port, pace } => {
+            let options = SimOptions { port, pace: Duration::from_millis(pace), ..SimOptions::default() };
+            let azure = azure::start(options).await.context("the simulated Azure cannot begin")?;
+            for (name, value) in azure.settings() {
+                println!("{name}={value}");
+            }
+            tokio::signal::ctrl_c().await.context("no signals")
+        }
+    }
+}
+
+/// The folder with host.json: this one or the nearest above it.
+fn root() -> anyhow::Result<PathBuf> {
+    let here = std::env::current_dir().context("no working directory")?;
+    let found = here.ancestors().find(|folder| folder.join("host.json").is_file());
+    found.map(PathBuf::from).context("there is no host.json here or above; run this in the repository")
+}

@@ -2,4 +2,7 @@
 
 pub mod azure;
 pub mod host;
+pub mod package;
+pub mod queues;
 pub mod repository;
+pub mod up;

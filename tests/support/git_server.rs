@@ -127,7 +127,9 @@ async fn answer(State(served): State<Served>, method: Method, uri: Uri, headers:
         Manner::WebPage => return axum::response::Html("<h1>Welcome</h1>").into_response(),
         Manner::Plain | Manner::StallsInFetch => {}
     }
-    windlass::dev::repository::backend(&served.root, &method, &uri, &headers, body).await.expect("git http-backend runs")
+    windlass::dev::repository::backend(&served.root, &method, &uri, &headers, body)
+        .await
+        .expect("git http-backend runs")
 }
 
 /// As the product's own, for tests that cannot go on without it.

@@ -59,8 +59,11 @@ impl Images for RegistryImages {
     }
 
     async fn schedule(&self, order: &BuildOrder) -> Result<String, PhaseError> {
-        let argument =
-            |(name, value): &(String, String)| BuildArgument { name: name.clone(), value: value.clone(), is_secret: false };
+        let argument = |(name, value): &(String, String)| BuildArgument {
+            name: name.clone(),
+            value: value.clone(),
+            is_secret: false,
+        };
         let build = DockerBuild {
             source_location: order.source.clone(),
             docker_file_path: order.dockerfile.clone(),
@@ -121,7 +124,11 @@ fn graded(error: AzureError) -> PhaseError {
         _ => "",
     };
     let failure = Failure::new(code(error.kind), format!("{error}{advice}"));
-    if error.is_retryable() { PhaseError::Retryable { after: error.retry_after, failure } } else { PhaseError::Fatal(failure) }
+    if error.is_retryable() {
+        PhaseError::Retryable { after: error.retry_after, failure }
+    } else {
+        PhaseError::Fatal(failure)
+    }
 }
 
 fn code(kind: ErrorKind) -> &'static str {

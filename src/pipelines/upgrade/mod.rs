@@ -6,6 +6,7 @@
 mod build;
 mod building;
 mod fetching;
+mod images;
 pub mod ports;
 mod source;
 mod state;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use crate::engine::{PhaseSpec, Pipeline, PipelineSpec};
 use crate::model::{RetryPolicy, Scope};
 
+pub use images::RegistryImages;
 pub use source::GitSource;
 pub use state::{Build, BuildStatus, UpgradeInput, UpgradeState};
 
