@@ -1,9 +1,10 @@
 //! Reading runs without touching them.
 
 use bytes::{Bytes, BytesMut};
+use futures::{StreamExt, TryStreamExt, stream};
 
 use super::ports::StoreError;
-use super::{Engine, log, rows};
+use super::{Engine, PipelineSpec, log, rows};
 use crate::model::{Event, Run, RunId, Scope};
 
 /// One page of a list.
@@ -11,7 +12,7 @@ use crate::model::{Event, Run, RunId, Scope};
 pub struct RunPage {
     pub runs: Vec<Run>,
     /// The cursor for the following page, if there may be one.
-    pub next: Option<String>,
+    pub next: Option<RunId>,
 }
 
 impl Engine {
@@ -28,19 +29,24 @@ impl Engine {
         found.into_iter().next().map(|(_, stored)| rows::from_record(stored)).transpose()
     }
 
-    /// Runs of a pipeline, the newest first. `after` is the cursor that the page before ended with.
-    pub async fn list(&self, pipeline: &str, after: Option<&str>, limit: usize) -> Result<RunPage, StoreError> {
-        let after = after.unwrap_or(rows::LIST_FROM);
-        let entries = self.store.range(&rows::index_partition(pipeline), after, rows::LIST_TO, limit).await?;
-        let next = (entries.len() == limit).then(|| entries.last().map(|(key, _)| key.clone())).flatten();
-        let mut runs = Vec::with_capacity(entries.len());
-        for (_, entry) in entries {
-            let id = entry.record.get("run").and_then(serde_json::Value::as_str).and_then(|id| id.parse().ok());
-            let Some(id) = id else { continue };
-            // A start that died before its transaction left an entry without a run.
-            runs.extend(self.run(&id).await?);
-        }
-        Ok(RunPage { runs, next })
+    /// What this engine can run, in the order of registration.
+    pub fn pipelines(&self) -> impl Iterator<Item = &'static PipelineSpec> {
+        self.registry.iter().map(|pipeline| pipeline.spec)
+    }
+
+    /// Runs of a pipeline, the newest first. `after` is the cursor that the page before ended with, or any run: the
+    /// page begins with what is older than it.
+    pub async fn list(&self, pipeline: &str, after: Option<&RunId>, limit: usize) -> Result<RunPage, StoreError> {
+        const AT_ONCE: usize = 16;
+        let after = after.map_or_else(|| rows::LIST_FROM.to_owned(), rows::list_key);
+        let entries = self.store.range(&rows::index_partition(pipeline), &after, rows::LIST_TO, limit).await?;
+        let full = entries.len() == limit;
+        let ids = entries.iter().map(|(key, _)| rows::listed(key)).collect::<Result<Vec<_>, _>>()?;
+        let next = ids.last().filter(|_| full).cloned();
+        let found: Vec<Option<Run>> =
+            stream::iter(ids).map(async |id| self.run(&id).await).buffered(AT_ONCE).try_collect().await?;
+        // A start that died before its transaction left an entry without a run.
+        Ok(RunPage { runs: found.into_iter().flatten().collect(), next })
     }
 
     /// Every event of a run, in order.

@@ -55,6 +55,14 @@ pub fn list_key(id: &RunId) -> String {
     format!("{LIST_FROM}{}:{}", id.name(), id.tag())
 }
 
+/// The run that a key of the list stands for.
+pub fn listed(key: &str) -> Result<RunId, StoreError> {
+    let named = key.strip_prefix(LIST_FROM).and_then(|rest| rest.split_once(':'));
+    named
+        .and_then(|(name, tag)| format!("{tag}-{name}").parse().ok())
+        .ok_or_else(|| StoreError::Refused(format!("index entry {key} names no run")))
+}
+
 pub fn to_record<T: Serialize>(value: &T) -> Result<Record, StoreError> {
     match serde_json::to_value(value) {
         Ok(Value::Object(mut record)) => {

@@ -66,6 +66,20 @@ async fn a_file_of_another_version_is_left_alone() {
 }
 
 #[tokio::test]
+async fn an_expired_message_is_not_received_and_gives_its_place_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    put(&store, "queue").await;
+    let file = rusqlite::Connection::open(directory.path().join("windlass.db")).unwrap();
+    file.execute("UPDATE messages SET expires_at = inserted_at", []).unwrap();
+    assert!(store.receive_messages("queue", 9, LONG).await.unwrap().is_empty());
+    assert!(store.peek_messages("queue", 9).await.unwrap().is_empty());
+    assert_eq!(store.next_visible("queue").await, Ok(None));
+    open(directory.path());
+    assert_eq!(file.query_row("SELECT count(*) FROM messages", [], |row| row.get(0)), Ok(0));
+}
+
+#[tokio::test]
 async fn operations_are_counted_by_what_azure_would_bill() {
     let directory = tempfile::tempdir().unwrap();
     let operations = Operations::default();

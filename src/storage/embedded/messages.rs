@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use async_trait::async_trait;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
 
-use super::{Doorbell, Embedded, Kind};
+use super::{Doorbell, Embedded, Kind, now};
 use crate::engine::ports::{StoreError, TicketQueue};
 use crate::model::{Ticket, Timestamp};
 use crate::storage::Message;
@@ -110,11 +110,6 @@ impl Embedded {
                 .collect()
         })
     }
-}
-
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// Ids grow with time, so that equal turns are taken in the order of arrival and the table grows at its end.

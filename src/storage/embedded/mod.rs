@@ -19,6 +19,7 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use rusqlite::Connection;
 
@@ -26,6 +27,7 @@ pub use doorbell::Doorbell;
 
 use super::operations::{Kind, Operations};
 use crate::engine::ports::StoreError;
+use crate::model::Timestamp;
 use doorbell::Ringer;
 use readers::Readers;
 use writer::Writer;
@@ -93,4 +95,9 @@ impl std::fmt::Debug for Embedded {
 /// What SQLite could not do now, it may do later: a full disk, a lock held too long.
 fn unavailable(error: impl std::fmt::Display) -> StoreError {
     StoreError::Unavailable(error.to_string())
+}
+
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

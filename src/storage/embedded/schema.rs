@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::unavailable;
+use super::{now, unavailable};
 use crate::engine::ports::StoreError;
 use crate::storage::limits::refused;
 
@@ -111,7 +111,7 @@ impl File {
         let connection = self.connect()?;
         let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(unavailable)?;
         match version {
-            VERSION => Ok(()),
+            VERSION => drop_expired(&connection).map_err(unavailable),
             0 => connection
                 .execute_batch(&format!("BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;"))
                 .map_err(unavailable),
@@ -121,4 +121,9 @@ impl File {
             ))),
         }
     }
+}
+
+/// Nobody receives an expired message; this gives its place back.
+fn drop_expired(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute("DELETE FROM messages WHERE expires_at <= ?1", [now().as_millis()]).map(|_| ())
 }
