@@ -2,6 +2,7 @@
 
 mod clients;
 pub mod orphan;
+mod readiness;
 mod stores;
 pub mod telemetry;
 
@@ -14,12 +15,15 @@ use axum::Router;
 use axum::routing::get;
 use tokio::net::TcpListener;
 
-use crate::config::{Config, StorageConfig};
+use crate::config::{Config, Mode, StorageConfig};
 use crate::engine::ports::{Clock, StoreError};
 use crate::engine::{Engine, Registry, Settings};
+use crate::http::auth::Authenticator;
+use crate::http::{HttpState, UpgradeHttp};
 use crate::model::Timestamp;
 use crate::pipelines::{SPECS, probe, upgrade};
-use crate::triggers;
+use crate::{http, triggers};
+use readiness::StorageReadiness;
 
 pub use stores::{Stores, containers, queues};
 
@@ -41,7 +45,7 @@ impl Clock for SystemClock {
 /// The whole handler, ready to serve.
 pub struct App {
     router: Router,
-    stores: Stores,
+    readiness: Arc<StorageReadiness>,
     port: u16,
 }
 
@@ -72,11 +76,25 @@ impl App {
             },
         );
         let port = config.server.port;
+        let make_missing = config.server.mode == Mode::Development;
+        let readiness = Arc::new(StorageReadiness::new(stores, make_missing));
+        let callers = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
+        let authority = config.cloud.authority_host.clone();
+        let state = HttpState {
+            engine: engine.clone(),
+            authenticator: Arc::new(Authenticator::new(config.auth.clone(), authority, callers, clock)),
+            upgrade: Arc::new(UpgradeHttp {
+                admin_oids: config.upgrade.admin_oids.clone(),
+                components: config.upgrade.components.iter().map(|component| component.name.clone()).collect(),
+            }),
+            readiness: Arc::clone(&readiness) as _,
+        };
         let router = Router::new()
             // The host's question whether anybody is here.
             .route("/", get(|| async { "windlass" }))
-            .merge(triggers::router(engine, SPECS, port));
-        Ok(Self { router, stores, port })
+            .merge(triggers::router(engine, SPECS, port))
+            .merge(http::router(state));
+        Ok(Self { router, readiness, port })
     }
 
     /// Serves on the loopback port that the host calls, until the process ends.
@@ -85,18 +103,10 @@ impl App {
         let listener =
             TcpListener::bind(address).await.with_context(|| format!("port {} cannot be listened to", self.port))?;
         tracing::info!(port = self.port, version = env!("CARGO_PKG_VERSION"), "listening");
-        tokio::spawn(make_ready(self.stores));
+        let readiness = self.readiness;
+        tokio::spawn(async move { readiness.prepare(SPECS).await });
         axum::serve(listener, self.router).await.context("serving ended")
     }
-}
-
-/// Makes what is missing in the storage, again and again until it is there.
-async fn make_ready(stores: Stores) {
-    while let Err(error) = stores.ensure(SPECS).await {
-        tracing::warn!(%error, "storage is not ready");
-        tokio::time::sleep(std::time::Duration::from_secs(2)).await;
-    }
-    tracing::info!("storage is ready");
 }
 
 /// A name for this process; where the platform gives none, one that no other process bears.

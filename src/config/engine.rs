@@ -7,7 +7,7 @@ use super::setting::{Kind, Setting};
 
 pub const LEASE: Setting = Setting::new(
     "WINDLASS_LEASE_SECONDS",
-    Kind::Integer { min: 15, max: 600 },
+    Kind::Integer { min: 2, max: 600 },
     "How long a delivery owns its run without renewing; a crashed one's work is taken over after that.",
 )
 .or("90");
