@@ -6,7 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use bytes::Bytes;
 use tokio::net::TcpStream;
 
-use super::wire::{Body, Field, ResponseHead, Wire, WireError, lists, response_body};
+use super::heads::{Field, ResponseHead, lists, response_body};
+use super::wire::{Body, Wire, WireError};
 
 /// Idle connections that are kept; more are closed.
 const KEPT: usize = 256;
