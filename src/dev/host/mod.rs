@@ -20,7 +20,7 @@
 //! | exit code 0 | never restarted, everything fails | the same for requests, and a line; queues are left alone |
 //! | the third crash in 30 minutes | the host ends with code 0 | [`Host::stopped`] tells [`StopReason::HandlerCrashed`] |
 //! | the handler's file is missing | runs on, every request hangs | does not start |
-//! | a kept connection or a killed host | the handler may live on | the handler dies with [`Host::shutdown`] |
+//! | the host's end | after a wait that was cut off the handler lives on | the handler dies with [`Host::shutdown`] |
 //! | schedules | local time | UTC, as on Azure |
 //! | keys (`x-functions-key`, `?code=`) | asked for on Azure | never asked for |
 //!
