@@ -2,6 +2,7 @@
 //! gets; what a queue holds, what is invoked, what becomes of the answer.
 #![cfg(feature = "dev")]
 
+mod captured;
 mod forwarded;
 mod handler;
 mod lifecycle;

@@ -8,8 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::endpoint::Reply;
 use super::functions::{Function, OutputKind};
+use super::heads::field;
 use super::ordered::Json;
-use super::wire::field;
 
 const EXAMPLE: &str = r#"{"Outputs":{},"Logs":[],"ReturnValue":null}"#;
 

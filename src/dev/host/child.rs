@@ -11,6 +11,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, watch};
 
 use super::endpoint::Endpoint;
+use super::handler::{ChildEnd, Order, State};
 use super::voice::{Level, Voice};
 
 const PROBE_EVERY: Duration = Duration::from_millis(25);
@@ -30,90 +31,8 @@ pub struct ChildSettings {
     pub initialization_timeout: Duration,
 }
 
-#[derive(Clone)]
-enum State {
-    Starting,
-    Ready(Arc<Endpoint>),
-    /// There will be no handler any more.
-    Gone,
-}
-
-/// How the process's story ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ChildEnd {
-    /// It was told to end.
-    Stopped,
-    /// It crashed too often.
-    Crashed,
-}
-
-enum Order {
-    /// Kill this life of the process after a while.
-    Kill {
-        endpoint: Arc<Endpoint>,
-        after: Duration,
-    },
-    Stop,
-}
-
-/// The handler as those see it who want something of it.
-#[derive(Clone)]
-pub struct Handler {
-    state: watch::Receiver<State>,
-    orders: mpsc::Sender<Order>,
-    end: watch::Receiver<Option<ChildEnd>>,
-    pid: Arc<AtomicU32>,
-}
-
-impl Handler {
-    pub fn start(settings: ChildSettings, voice: Voice) -> Self {
-        let (state, watched) = watch::channel(State::Starting);
-        let (orders, received) = mpsc::channel(16);
-        let (ended, end) = watch::channel(None);
-        let pid = Arc::new(AtomicU32::new(0));
-        let keeper = Keeper { settings, voice, state, orders: received, crashes: Vec::new(), pid: Arc::clone(&pid) };
-        tokio::spawn(async move {
-            let end = keeper.keep().await;
-            let _ = ended.send(Some(end));
-        });
-        Self { state: watched, orders, end, pid }
-    }
-
-    /// The handler once it answers; none if it never will again.
-    pub async fn ready(&self) -> Option<Arc<Endpoint>> {
-        if let State::Ready(endpoint) = &*self.state.borrow() {
-            return Some(Arc::clone(endpoint));
-        }
-        let mut state = self.state.clone();
-        match &*state.wait_for(|state| !matches!(state, State::Starting)).await.ok()? {
-            State::Ready(endpoint) => Some(Arc::clone(endpoint)),
-            _ => None,
-        }
-    }
-
-    /// Kills the process that serves `endpoint`, unless it is another one by then.
-    pub async fn kill(&self, endpoint: Arc<Endpoint>, after: Duration) {
-        let _ = self.orders.send(Order::Kill { endpoint, after }).await;
-    }
-
-    /// Kills the process for good and waits for its end.
-    pub async fn stop(&self) {
-        let _ = self.orders.send(Order::Stop).await;
-        self.ended().await;
-    }
-
-    pub async fn ended(&self) -> ChildEnd {
-        let mut end = self.end.clone();
-        let end = end.wait_for(Option::is_some).await.ok().and_then(|end| *end);
-        end.unwrap_or(ChildEnd::Stopped)
-    }
-
-    pub fn pid(&self) -> Option<u32> {
-        Some(self.pid.load(Ordering::Acquire)).filter(|pid| *pid != 0)
-    }
-}
-
-struct Keeper {
+/// Keeps the process alive, and tells how it is.
+pub struct Keeper {
     settings: ChildSettings,
     voice: Voice,
     state: watch::Sender<State>,
@@ -131,10 +50,21 @@ enum Left {
 }
 
 impl Keeper {
-    async fn keep(mut self) -> ChildEnd {
+    pub fn new(
+        settings: ChildSettings,
+        voice: Voice,
+        state: watch::Sender<State>,
+        orders: mpsc::Receiver<Order>,
+        pid: Arc<AtomicU32>,
+    ) -> Self {
+        Self { settings, voice, state, orders, crashes: Vec::new(), pid }
+    }
+
+    pub async fn keep(mut self) -> ChildEnd {
         loop {
             let left = self.live().await;
             self.pid.store(0, Ordering::Release);
+            self.state.send_replace(State::Starting);
             let pause = match left {
                 Left::Stop => {
                     self.state.send_replace(State::Gone);
@@ -187,7 +117,6 @@ impl Keeper {
 
     /// One life of the process.
     async fn live(&mut self) -> Left {
-        self.state.send_replace(State::Starting);
         let (mut child, endpoint) = match self.spawn() {
             Ok(started) => started,
             Err(error) => {

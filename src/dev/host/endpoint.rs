@@ -6,7 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use bytes::Bytes;
 use tokio::net::TcpStream;
 
-use super::wire::{Body, Field, ResponseHead, Wire, WireError, lists, response_body};
+use super::heads::{Field, ResponseHead, lists, response_body};
+use super::wire::{Body, Wire, WireError};
 
 /// Idle connections that are kept; more are closed.
 const KEPT: usize = 256;
@@ -83,8 +84,8 @@ impl Endpoint {
 
     /// Sends a request and waits for the head of the answer. `head` ends with an empty line, or holds the whole body too.
     ///
-    /// A kept connection may have been closed by the handler meanwhile: a request without a further body is then sent
-    /// once more on a new one.
+    /// A kept connection may have been closed by the handler meanwhile: a request that only reads is then sent once
+    /// more on a new one. An invocation never is: the handler may have died of it.
     pub async fn open(
         &self,
         method: &[u8],
@@ -99,10 +100,11 @@ impl Endpoint {
                 framing.append(head, piece.as_deref());
             }
         }
+        let only_reads = upload.is_none() && matches!(method, b"GET" | b"HEAD" | b"OPTIONS");
         loop {
             let (wire, reused) = self.connection().await?;
             match exchange(wire, method, head, &mut upload, framing).await {
-                Err(CallError::Broken(WireError::Closed | WireError::Io(_))) if reused && upload.is_none() => {}
+                Err(CallError::Broken(WireError::Closed | WireError::Io(_))) if reused && only_reads => {}
                 other => return other,
             }
         }

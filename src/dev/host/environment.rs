@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::faults::{Faults, HostError};
 
@@ -25,8 +25,14 @@ impl Environment {
         self.0.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    /// Lays every `AzureFunctionsJobHost__a__b` over the settings of host.json.
+    pub fn override_host(&self, settings: &mut Value) {
+        let prefix = "AzureFunctionsJobHost__";
+        for (name, value) in &self.0 {
+            if name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix)) {
+                set(settings, &name[prefix.len()..].split("__").collect::<Vec<_>>(), value);
+            }
+        }
     }
 
     /// The text with every `%setting%` replaced. The error names the first setting that does not exist.
@@ -47,6 +53,22 @@ impl Environment {
     pub fn disables(&self, function: &str) -> bool {
         self.get(&format!("AzureWebJobs.{function}.Disabled"))
             .is_some_and(|value| value.eq_ignore_ascii_case("true") || value == "1")
+    }
+}
+
+/// Sets one value; keys are compared without case.
+fn set(settings: &mut Value, path: &[&str], value: &str) {
+    let Some((first, rest)) = path.split_first() else {
+        *settings = Value::String(value.to_owned());
+        return;
+    };
+    if !settings.is_object() {
+        *settings = Value::Object(Map::new());
+    }
+    if let Value::Object(fields) = settings {
+        let key =
+            fields.keys().find(|key| key.eq_ignore_ascii_case(first)).cloned().unwrap_or_else(|| (*first).to_owned());
+        set(fields.entry(key).or_insert(Value::Null), rest, value);
     }
 }
 

@@ -5,10 +5,11 @@ use super::endpoint::{CallError, Reply, Upload};
 use super::envelope::invocation_id;
 use super::functions::Function;
 use super::headers::{fold_request, is_entity};
+use super::heads::{RequestHead, content_length, field};
 use super::invoker::{AGENT, Invoker, VERSION};
 use super::response::{Outcome, Response, length};
 use super::uri::{encode_path, rebuild_query};
-use super::wire::{Body, RequestHead, Wire, content_length, field};
+use super::wire::{Body, Wire};
 
 /// The largest body that a client may send.
 const BODY_LIMIT: u64 = 100 * 1024 * 1024;

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 
-use super::wire::Field;
+use super::heads::Field;
 
 /// Request fields that the web server knows, in the order in which it lists them. Source: Kestrel's `KnownHeaders`.
 const REQUEST_ORDER: &[&str] = &[

@@ -12,11 +12,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::admin::Admin;
-use super::child::{ChildEnd, ChildSettings, Handler};
+use super::bindings;
+use super::child::ChildSettings;
 use super::environment::Environment;
 use super::faults::{Faults, HostError};
-use super::functions::{self, Function, Trigger};
+use super::functions::{Function, Trigger};
+use super::handler::{ChildEnd, Handler};
 use super::invoker::Invoker;
+use super::options::{HostOptions, HttpMode, StopReason};
 use super::queue::Listener;
 use super::queues::{Doorbell, QueueSource};
 use super::routes::Routes;
@@ -27,40 +30,6 @@ use super::voice::Voice;
 
 /// Running invocations are awaited so long at the end.
 const FAREWELL: Duration = Duration::from_secs(10);
-
-/// Which of the real hosts is played: those that know `enableProxyingHttpRequest` stream, the measured one does not.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum HttpMode {
-    Forwarding,
-    Proxying,
-}
-
-pub struct HostOptions {
-    /// The folder with host.json; the handler's working directory.
-    pub script_root: PathBuf,
-    /// The folder whose immediate children hold a function.json.
-    pub functions_dir: PathBuf,
-    /// The handler's program; host.json's arguments are given to it.
-    pub handler: PathBuf,
-    /// 0 for any.
-    pub port: u16,
-    /// For the handler and for `%setting%`, over the host's own environment.
-    pub environment: Vec<(String, String)>,
-    pub http: HttpMode,
-    pub queues: Arc<dyn QueueSource>,
-    /// Where timers keep their status.
-    pub timers_dir: PathBuf,
-    pub voice: Voice,
-}
-
-/// Why the host ended by itself.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum StopReason {
-    /// SIGINT or SIGTERM.
-    Signal,
-    /// The handler crashed three times within 30 minutes. The process should end with a code other than 0.
-    HandlerCrashed,
-}
 
 /// A running host. Dropping it ends it at once; [`Host::shutdown`] lets it finish its work.
 pub struct Host {
@@ -76,7 +45,7 @@ pub async fn start(options: HostOptions) -> Result<Host, HostError> {
     let environment = Environment::with(&options.environment);
     let mut faults = Faults::default();
     let settings = settings::read(&options.script_root, &environment, &mut faults);
-    let functions = functions::read(&options.functions_dir, &settings.route_prefix, &environment, &mut faults);
+    let functions = bindings::read(&options.functions_dir, &settings.route_prefix, &environment, &mut faults);
     let root = absolute(&options.script_root);
     let program = absolute(&options.handler);
     if !program.is_file() {

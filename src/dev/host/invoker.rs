@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::answer::{self, Answer};
-use super::child::Handler;
 use super::endpoint::{Endpoint, Framing};
 use super::envelope::{self, encode};
 use super::functions::Function;
+use super::handler::Handler;
 use super::queues::QueueSource;
 use super::settings::Encoding;
 use super::voice::Voice;

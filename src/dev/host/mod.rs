@@ -17,10 +17,10 @@
 //! | a plain message while messageEncoding is base64 | to the poison queue, a line at most | the same, and a line that says what to set |
 //! | a chunked request under forwarding | empty 500 | the same, and a line |
 //! | functionTimeout | kills the handler | the same, and a line that names the function |
-//! | exit code 0 | never restarted | the same, and a line |
+//! | exit code 0 | never restarted, everything fails | the same for requests, and a line; queues are left alone |
 //! | the third crash in 30 minutes | the host ends with code 0 | [`Host::stopped`] tells [`StopReason::HandlerCrashed`] |
 //! | the handler's file is missing | runs on, every request hangs | does not start |
-//! | a kept connection or a killed host | the handler may live on | the handler dies with [`Host::shutdown`] |
+//! | the host's end | after a wait that was cut off the handler lives on | the handler dies with [`Host::shutdown`] |
 //! | schedules | local time | UTC, as on Azure |
 //! | keys (`x-functions-key`, `?code=`) | asked for on Azure | never asked for |
 //!
@@ -28,14 +28,15 @@
 //!
 //! # Map
 //!
-//! [`settings`], [`functions`], [`environment`] read files; [`faults`] collects what is wrong in them. [`child`] keeps the
-//! handler's process, [`endpoint`] its connections, [`wire`] the bytes. [`server`] reads requests, [`routes`] finds their
-//! function, [`forward`], [`proxy`] and [`unforwarded`] pass them on, [`admin`] is the host's own. [`queue`] listens to a
-//! queue behind [`queues`], [`timer`] fires by [`ncrontab`]; both make an [`envelope`], the [`invoker`] sends it, and
-//! [`answer`] says what came of it.
+//! `settings`, `bindings` (with `names`) and `environment` read files into `functions`; `faults` collects what is wrong in them. `child` keeps the handler's
+//! process, `handler` is what the others see of it, `endpoint` its connections, `wire` and `heads` the bytes. `server` reads
+//! requests, `routes` finds their function, `forward`, `proxy` and `unforwarded` pass them on, `headers` and `uri` know what
+//! happens to them on the way, `admin` is the host's own. `queue` listens to a queue behind `queues`, `timer` fires by
+//! `ncrontab`; both make an `envelope`, the `invoker` sends it, and `answer` says what came of it.
 
 mod admin;
 mod answer;
+mod bindings;
 mod child;
 mod endpoint;
 mod envelope;
@@ -43,12 +44,16 @@ mod environment;
 mod faults;
 mod forward;
 mod functions;
+mod handler;
 mod headers;
+mod heads;
 #[expect(clippy::module_inception, reason = "the host itself, beside its parts")]
 mod host;
 mod invoker;
 mod moment;
+mod names;
 mod ncrontab;
+mod options;
 mod ordered;
 mod proxy;
 mod queue;
@@ -65,6 +70,7 @@ mod wire;
 
 pub use environment::local_settings;
 pub use faults::HostError;
-pub use host::{Host, HostOptions, HttpMode, StopReason, start};
+pub use host::{Host, start};
+pub use options::{HostOptions, HttpMode, StopReason};
 pub use queues::{Doorbell, QueueMessage, QueueSource, QueueSourceError};
 pub use voice::{Level, Voice};

@@ -3,6 +3,8 @@
 //! Read in the host's public sources, not measured: hop-by-hop fields and the Host are dropped, `X-Forwarded-*` is
 //! overwritten, a connection error is tried again, and 240 s without a byte end the exchange.
 
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,9 +12,10 @@ use bytes::Bytes;
 use super::endpoint::{CallError, Framing, Opened, Upload};
 use super::envelope::invocation_id;
 use super::functions::Function;
+use super::heads::{RequestHead, field};
 use super::invoker::Invoker;
 use super::response::{Outcome, Response, write_head};
-use super::wire::{Body, RequestHead, Wire, field};
+use super::wire::{Body, Wire};
 
 const IDLE_LIMIT: Duration = Duration::from_secs(240);
 const TRIES: u32 = 10;
@@ -122,13 +125,17 @@ async fn stream(mut opened: Opened, client: &mut Wire, closing: bool) -> Result<
     let mut out = Vec::with_capacity(1024);
     let chunked = framing == Framing::Chunked;
     write_head(&mut out, opened.head.status, &opened.head.reason, fields, chunked, closing);
-    // The head goes out alone if the body is still to come, and together with what is here of it otherwise.
     while opened.body != Body::Done {
-        if !opened.wire.has_buffered() && !out.is_empty() {
-            client.write(&out).await.map_err(|_| None)?;
-            out.clear();
-        }
-        let piece = tokio::time::timeout(IDLE_LIMIT, opened.wire.read_piece(&mut opened.body, PIECE)).await;
+        let mut next = pin!(opened.wire.read_piece(&mut opened.body, PIECE));
+        // What is here goes out together; before waiting for more, it goes out.
+        let piece = match futures::poll!(&mut next) {
+            Poll::Ready(piece) => Ok(piece),
+            Poll::Pending => {
+                client.write(&out).await.map_err(|_| None)?;
+                out.clear();
+                tokio::time::timeout(IDLE_LIMIT, next).await
+            }
+        };
         match piece {
             Ok(Ok(piece)) => framing.append(&mut out, piece.as_deref()),
             Ok(Err(error)) => {

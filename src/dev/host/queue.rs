@@ -62,7 +62,8 @@ impl Listener {
         let mut pause = LEAST_PAUSE;
         let mut troubled = false;
         this.wait_for_queue().await;
-        while !this.closing.is_cancelled() {
+        // Without a handler a message is better left where it is.
+        while matches!(this.closing.run_until_cancelled(this.invoker.handler.ready()).await, Some(Some(_))) {
             while load.count() > this.settings.new_batch_threshold && this.unless_closing(load.fewer.notified()).await {
             }
             // A receive is never cut off: what it has taken would stay hidden.

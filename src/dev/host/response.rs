@@ -62,10 +62,15 @@ impl Response {
         Self { status: 200, reason: Bytes::from_static(b"OK"), fields, body, chunked: false, cut: false }
     }
 
-    /// Writes it, fields in the web server's order. `closing`: this is the connection's last answer.
-    pub fn write(self, out: &mut Vec<u8>, closing: bool) -> Bytes {
+    /// Writes it, fields in the web server's order, and returns the body that is to follow. `closing`: this is the
+    /// connection's last answer. `bare`: the client asked for no body.
+    pub fn write(self, out: &mut Vec<u8>, closing: bool, bare: bool) -> Bytes {
         let Self { status, reason, fields, body, chunked, .. } = self;
-        write_head(out, status, &reason, fields, chunked, closing);
+        let bare = bare || status == 204 || status == 304;
+        write_head(out, status, &reason, fields, chunked && !bare, closing);
+        if bare {
+            return Bytes::new();
+        }
         if chunked {
             out.extend_from_slice(format!("{:x}\r\n", body.len()).as_bytes());
             out.extend_from_slice(&body);

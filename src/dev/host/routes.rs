@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
-use regex::Regex;
 
 use super::functions::{Function, Trigger};
 
@@ -25,8 +24,8 @@ enum Segment {
         name: String,
         kind: Kind,
     },
-    /// Literal text around parameters, such as `v{major}-{minor}`.
-    Mixed(Vec<String>, Regex),
+    /// Literal text around parameters, such as `v{major}-{minor}`: each with the text before it, and the text at the end.
+    Mixed(Vec<(String, String)>, String),
     Rest(String),
 }
 
@@ -117,9 +116,8 @@ impl Segment {
                 }
                 fits
             }
-            Self::Mixed(names, pattern) => pattern.captures(given).is_some_and(|found| {
-                let values = found.iter().skip(1).flatten().map(|value| value.as_str().to_owned());
-                parameters.extend(names.iter().cloned().zip(values));
+            Self::Mixed(parts, end) => mixed(given, parts, end).is_some_and(|values| {
+                parameters.extend(parts.iter().map(|(_, name)| name.clone()).zip(values));
                 true
             }),
             Self::Rest(_) => false,
@@ -191,19 +189,34 @@ fn segment(part: &str) -> Result<Segment, String> {
         let constraints = parts.map(Constraint::parse).collect::<Result<_, _>>()?;
         return Ok(Segment::Parameter { name, kind: Kind { optional, default, constraints } });
     }
-    let mut names = Vec::new();
-    let mut pattern = "(?i)^".to_owned();
+    let mut parts = Vec::new();
     let mut rest = part;
     while let Some((before, after)) = rest.split_once('{') {
         let (inside, behind) = after.split_once('}').ok_or_else(unclosed)?;
-        pattern.push_str(&regex::escape(before));
-        pattern.push_str("(.+?)");
-        names.push(inside.split([':', '?', '=']).next().unwrap_or_default().to_owned());
+        let name = inside.split([':', '?', '=']).next().unwrap_or_default();
+        parts.push((before.to_owned(), name.to_owned()));
         rest = behind;
     }
-    pattern.push_str(&regex::escape(rest));
-    pattern.push('$');
-    Regex::new(&pattern).map(|pattern| Segment::Mixed(names, pattern)).map_err(|_| unclosed())
+    Ok(Segment::Mixed(parts, rest.to_owned()))
+}
+
+/// The values between literal texts; each as short as can be, and none empty.
+fn mixed(given: &str, parts: &[(String, String)], end: &str) -> Option<Vec<String>> {
+    let lower = given.to_ascii_lowercase();
+    let mut at = 0;
+    let mut values = Vec::new();
+    for (index, (before, _)) in parts.iter().enumerate() {
+        at += lower.get(at..)?.starts_with(&before.to_ascii_lowercase()).then_some(before.len())?;
+        let next = parts.get(index + 1).map_or(end, |(before, _)| before).to_ascii_lowercase();
+        let rest = lower.get(at..)?;
+        let length = match parts.get(index + 1) {
+            Some(_) => rest.char_indices().skip(1).map(|(at, _)| at).find(|at| rest[*at..].starts_with(&next))?,
+            None => rest.strip_suffix(&next)?.len(),
+        };
+        values.push(given.get(at..at + length).filter(|value| !value.is_empty())?.to_owned());
+        at += length;
+    }
+    Some(values)
 }
 
 /// The HTTP functions in the order in which they are tried.
@@ -291,6 +304,7 @@ mod tests {
         assert_eq!(found(&routes, "GET", "/runs/a/b").as_deref(), Some("c"));
         let (_, parameters) = routes.find("GET", "/V1-2/x").unwrap();
         assert_eq!(parameters, [("major".to_owned(), "1".to_owned()), ("minor".to_owned(), "2".to_owned())]);
+        assert_eq!(found(&routes, "GET", "/v1-/x"), None);
         assert_eq!(found(&routes, "GET", "/sized/abcd"), None);
         assert_eq!(found(&routes, "GET", "//items/5"), None);
         assert_eq!(found(&routes, "GET", "/"), None);

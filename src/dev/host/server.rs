@@ -9,13 +9,14 @@ use tokio_util::sync::CancellationToken;
 use super::admin::Admin;
 use super::forward::forward;
 use super::functions::Function;
+use super::heads::{RequestHead, lists, request_body};
 use super::invoker::Invoker;
 use super::proxy::proxy;
 use super::response::{Outcome, Response};
 use super::routes::{Parameters, Routes};
 use super::unforwarded;
 use super::uri::decode_path;
-use super::wire::{Body, RequestHead, Wire, WireError, lists, request_body};
+use super::wire::{Body, Wire, WireError};
 
 /// How HTTP functions get their requests.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,7 +51,7 @@ impl Server {
                 Some(Ok(Some(request))) => request,
                 Some(Err(error)) => {
                     if let Some(refusal) = refusal(&error) {
-                        let _ = refusal.write(&mut out, true);
+                        let _ = refusal.write(&mut out, true, false);
                         let _ = client.write(&out).await;
                         client.close().await;
                     }
@@ -71,7 +72,7 @@ impl Server {
             });
             let last = last || response.cut || said || self.closing.is_cancelled();
             out.clear();
-            let content = response.write(&mut out, last);
+            let content = response.write(&mut out, last, &*request.method == b"HEAD");
             let written = if content.len() <= ONE_WRITE {
                 out.extend_from_slice(&content);
                 client.write(&out).await
@@ -104,7 +105,9 @@ impl Server {
         }
         let Ok(announced) = request_body(&request.fields) else { return bad() };
         *body = announced;
-        let Some(path) = decode_path(raw_path(&request.target)) else { return bad() };
+        let Some(path) = decode_path(raw_path(&request.target)).filter(|_| request.target.is_ascii()) else {
+            return bad();
+        };
         let method = String::from_utf8_lossy(&request.method);
         if self.admin.owns(&path) {
             return Outcome::Answer(self.admin.answer(&method, &path, client, body).await);

@@ -105,29 +105,8 @@ pub fn read(root: &Path, environment: &Environment, faults: &mut Faults) -> Host
         faults.add(&file, "is no JSON object; begin with {\"version\": \"2.0\"");
         given = Value::Object(Map::new());
     }
-    for (name, value) in environment.iter() {
-        let prefix = "AzureFunctionsJobHost__";
-        if name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix)) {
-            set(&mut given, &name[prefix.len()..].split("__").collect::<Vec<_>>(), value);
-        }
-    }
+    environment.override_host(&mut given);
     Reader { file: &file, faults }.settings(&given)
-}
-
-/// Lays one override over the settings; keys are compared without case.
-fn set(settings: &mut Value, path: &[&str], value: &str) {
-    let Some((first, rest)) = path.split_first() else {
-        *settings = Value::String(value.to_owned());
-        return;
-    };
-    if !settings.is_object() {
-        *settings = Value::Object(Map::new());
-    }
-    if let Value::Object(fields) = settings {
-        let key =
-            fields.keys().find(|key| key.eq_ignore_ascii_case(first)).cloned().unwrap_or_else(|| (*first).to_owned());
-        set(fields.entry(key).or_insert(Value::Null), rest, value);
-    }
 }
 
 struct Reader<'a> {

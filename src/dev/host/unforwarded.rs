@@ -7,12 +7,13 @@ use super::answer::Answer;
 use super::envelope::{self, Metadata, nested};
 use super::functions::{Function, OutputKind};
 use super::headers::{Folded, fold_request};
+use super::heads::{RequestHead, content_length, field};
 use super::invoker::Invoker;
 use super::ordered::Json;
 use super::response::Response;
 use super::routes::Parameters;
 use super::uri::parse_query;
-use super::wire::{Body, RequestHead, Wire, content_length, field};
+use super::wire::{Body, Wire};
 
 pub async fn invoke(
     invoker: &Invoker,
