@@ -21,8 +21,7 @@ async fn a_phase_costs_six_storage_operations_and_one_append_for_its_line() {
     let store = Embedded::open(folder.path(), operations.clone()).expect("a store");
     let ports = Arc::new(store.clone());
     let registry = Registry::new(vec![probe::pipeline()]);
-    let engine =
-        Engine::new(registry, ports.clone(), ports.clone(), ports, Arc::new(SystemClock), Settings::default());
+    let engine = Engine::new(registry, ports.clone(), ports.clone(), ports, Arc::new(SystemClock), Settings::default());
     let request = StartRequest {
         pipeline: "probe",
         scope: Scope::new("probe:cost"),

@@ -68,7 +68,10 @@ const LARGEST_INVOCATION: usize = 2 << 20;
 /// `POST /<function>` for every function; `port` is the one that the host was told to call.
 pub fn router(engine: Engine, specs: &[&PipelineSpec], port: u16) -> Router {
     let state = Triggers { engine, functions: Arc::new(Function::of(specs)), port };
-    Router::new().route("/{function}", post(invoke).fallback(async || answer::not_found())).layer(DefaultBodyLimit::max(LARGEST_INVOCATION)).with_state(state)
+    Router::new()
+        .route("/{function}", post(invoke).fallback(async || answer::not_found()))
+        .layer(DefaultBodyLimit::max(LARGEST_INVOCATION))
+        .with_state(state)
 }
 
 async fn invoke(

@@ -25,6 +25,8 @@ pub async fn serve_sample(options: &UpOptions, settings: &mut Settings) -> anyho
     make_sample(&root.join(REPOSITORY)).context("the sample repository")?;
     let server = GitServer::start(&root).await.context("the git server")?;
     settings.force([("UPGRADE_GIT_REMOTE".to_owned(), server.url(REPOSITORY))]);
+    // The story is told by the demo itself; a line for each of its requests would bury it.
+    settings.prefer("WINDLASS_LOG", "warn");
     Ok(server)
 }
 
@@ -64,11 +66,16 @@ pub async fn tell(base: &str, settings: &Settings) -> anyhow::Result<()> {
     println!("\nlook at");
     println!("  {base}/api/upgrade/status");
     println!("  {base}/api/runs/{job}");
-    for component in ended["components"].as_object().into_iter().flatten() {
-        println!("  {base}/api/upgrade/jobs/{job}/build-log/{}", component.0);
+    for component in components(&ended) {
+        println!("  {base}/api/upgrade/jobs/{job}/build-log/{component}");
     }
     println!("each with -H 'Authorization: Bearer {DEV_BYPASS_TOKEN}'; Ctrl-C ends everything");
     Ok(())
+}
+
+fn components(status: &Value) -> Vec<String> {
+    let listed = status["components"].as_array().into_iter().flatten();
+    listed.filter_map(|component| component["name"].as_str().map(str::to_owned)).collect()
 }
 
 async fn follow(client: &reqwest::Client, base: &str) -> anyhow::Result<Value> {
@@ -84,14 +91,14 @@ async fn follow(client: &reqwest::Client, base: &str) -> anyhow::Result<Value> {
             last = line;
         }
         let job = status["job_id"].as_str().unwrap_or_default();
-        for component in status["components"].as_object().into_iter().flatten().map(|(name, _)| name) {
-            let from = shown.get(component).copied().unwrap_or_default();
+        for component in components(&status) {
+            let from = shown.get(&component).copied().unwrap_or_default();
             let path = format!("/api/upgrade/jobs/{job}/build-log/{component}?offset={from}");
             let text = get(path).await?.text().await?;
             for line in text.lines() {
                 println!("{component:>10} | {line}");
             }
-            shown.insert(component.clone(), from + text.len() as u64);
+            shown.insert(component, from + text.len() as u64);
         }
         if matches!(state.as_str(), "succeeded" | "failed_pre") {
             return Ok(status);

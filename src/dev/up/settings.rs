@@ -41,6 +41,13 @@ impl Settings {
         self.values.extend(pairs);
     }
 
+    /// Sets a value that nobody has chosen otherwise.
+    pub fn prefer(&mut self, name: &str, value: &str) {
+        if !self.has(name) {
+            self.values.insert(name.to_owned(), value.to_owned());
+        }
+    }
+
     pub fn has(&self, name: &str) -> bool {
         self.get(name).is_some()
     }
