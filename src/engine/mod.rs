@@ -24,7 +24,7 @@ pub use deliver::{Acknowledged, DeliveryError};
 pub use pipeline::{Outcome, Phase, PhaseError, PhaseSpec, Pipeline, PipelineSpec, Registry};
 pub use poison::Poisoned;
 pub use query::RunPage;
-pub use start::{StartError, StartRequest, Started};
+pub use start::{NOT_QUEUED, StartError, StartRequest, Started};
 pub use sweep::{Breach, SweepReport};
 pub use tell::TellError;
 

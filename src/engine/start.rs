@@ -6,10 +6,13 @@ use sha2::{Digest, Sha256};
 use super::Engine;
 use super::held::{Held, WriteError};
 use super::pipeline::Pipeline;
-use super::ports::{Record, StoreError, TransactError, Write};
+use super::ports::{Record, StoreError, TransactError, Version, Write};
 use super::rows;
 use super::transition::{self, Step};
 use crate::model::{Failure, GENESIS, Progress, Run, RunId, Scope, Wake};
+
+/// The failure of a run that was ended before it began, because its first ticket could not be sent.
+pub const NOT_QUEUED: &str = "not_queued";
 
 pub struct StartRequest {
     pub pipeline: &'static str,
@@ -48,24 +51,20 @@ impl Engine {
             .get(request.pipeline)
             .ok_or_else(|| StartError::UnknownPipeline(request.pipeline.to_owned()))?;
         let payload = digest(&request);
-        if let Some(key) = &request.idempotency_key
-            && let Some(started) = self.find_by_key(&request.scope, key, &payload).await?
-        {
-            return self.replay(pipeline, started).await;
+        let earlier = self.find_by_key(&request, &payload).await?;
+        if let Keyed::Started(run) = earlier {
+            return self.replay(pipeline, *run).await;
         }
         let run = self.new_run(pipeline, &request)?;
         self.announce(&run).await?;
-        match self.write_start(&run, request.idempotency_key.as_deref(), &payload).await {
+        let key = key_write(&request, &run.id, &payload, earlier)?;
+        match self.write_start(&run, key).await {
             Ok(()) => self.queue_first(pipeline, run).await,
             Err(TransactError::Store(error)) => Err(error.into()),
-            Err(TransactError::Conflict(_)) => {
-                if let Some(key) = &request.idempotency_key
-                    && let Some(started) = self.find_by_key(&request.scope, key, &payload).await?
-                {
-                    return self.replay(pipeline, started).await;
-                }
-                Err(self.who_is_busy(&request.scope).await?)
-            }
+            Err(TransactError::Conflict(_)) => match self.find_by_key(&request, &payload).await? {
+                Keyed::Started(run) => self.replay(pipeline, *run).await,
+                Keyed::Unused | Keyed::NeverBegan(_) => Err(self.who_is_busy(&request.scope).await?),
+            },
         }
     }
 
@@ -120,7 +119,7 @@ impl Engine {
         }
     }
 
-    async fn write_start(&self, run: &Run, key: Option<&str>, payload: &str) -> Result<(), TransactError> {
+    async fn write_start(&self, run: &Run, key: Option<Write>) -> Result<(), TransactError> {
         let mut run = run.clone();
         let event = transition::begin(&mut run);
         let mut writes = vec![
@@ -128,10 +127,7 @@ impl Engine {
             Write::Insert { key: rows::run_key(&run.id), record: rows::run_record(&run)? },
             Write::Insert { key: rows::event_key(&run.id, event.number), record: rows::event_record(&event)? },
         ];
-        if let Some(key) = key {
-            let record = rows::to_record(&serde_json::json!({"run": run.id, "payload": payload}))?;
-            writes.push(Write::Insert { key: rows::idempotency_key(key), record });
-        }
+        writes.extend(key);
         let mut tries = 0;
         loop {
             let answer = self.store.transact(run.id.tag().as_str(), writes.clone()).await;
@@ -163,7 +159,7 @@ impl Engine {
 
     /// Ends the run again, unless its ticket got through after all. If this fails too, the sweep finds the run.
     async fn undo_start(&self, run: Run, cause: StoreError) -> Result<Started, StartError> {
-        let failure = Failure::new("not_queued", format!("the first ticket could not be sent: {cause}"));
+        let failure = Failure::new(NOT_QUEUED, format!("the first ticket could not be sent: {cause}"));
         let Some(held) = Held::read(&self.store, &self.clock, &run.id, self.unique()).await? else {
             return Err(StartError::NotQueued(cause));
         };
@@ -173,23 +169,27 @@ impl Engine {
         }
     }
 
-    async fn find_by_key(&self, scope: &Scope, key: &str, payload: &str) -> Result<Option<RunId>, StartError> {
-        let Some(stored) = self.store.get(scope.tag().as_str(), &rows::idempotency_key(key)).await? else {
-            return Ok(None);
+    async fn find_by_key(&self, request: &StartRequest, payload: &str) -> Result<Keyed, StartError> {
+        let Some(key) = &request.idempotency_key else { return Ok(Keyed::Unused) };
+        let partition = request.scope.tag();
+        let Some(stored) = self.store.get(partition.as_str(), &rows::idempotency_key(key)).await? else {
+            return Ok(Keyed::Unused);
         };
         let text = |field: &str| stored.record.get(field).and_then(Value::as_str);
-        let run: RunId = text("run")
+        let id: RunId = text("run")
             .and_then(|id| id.parse().ok())
             .ok_or_else(|| StoreError::Refused("an idempotency row names no run".into()))?;
-        if text("payload") == Some(payload) { Ok(Some(run)) } else { Err(StartError::KeyReused(run)) }
+        if text("payload") != Some(payload) {
+            return Err(StartError::KeyReused(id));
+        }
+        let run = self.run(&id).await?;
+        let run = run.ok_or_else(|| StoreError::Refused(format!("run {id} is named by a key, but is gone")))?;
+        let never_began = run.failure.as_ref().is_some_and(|failure| failure.code == NOT_QUEUED);
+        Ok(if never_began { Keyed::NeverBegan(stored.version) } else { Keyed::Started(Box::new(run)) })
     }
 
     /// The same request again: the same run, and its first ticket once more in case that one was lost.
-    async fn replay(&self, pipeline: &Pipeline, id: RunId) -> Result<Started, StartError> {
-        let run = self
-            .run(&id)
-            .await?
-            .ok_or_else(|| StoreError::Refused(format!("run {id} is named by a key, but is gone")))?;
+    async fn replay(&self, pipeline: &Pipeline, run: Run) -> Result<Started, StartError> {
         if matches!(run.progress, Progress::Ready { wake: Wake::Started, .. }) {
             self.send(pipeline.spec, &run.ticket(), run.created_at).await?;
         }
@@ -204,6 +204,24 @@ impl Engine {
             None => StoreError::Unavailable(format!("{scope} was just released; try again")).into(),
         })
     }
+}
+
+/// What an idempotency key stands for.
+enum Keyed {
+    /// Nothing, or there is no key.
+    Unused,
+    Started(Box<Run>),
+    /// A run that could not be queued: whoever was told to try again may do so under the same key.
+    NeverBegan(Version),
+}
+
+fn key_write(request: &StartRequest, run: &RunId, payload: &str, earlier: Keyed) -> Result<Option<Write>, StoreError> {
+    let Some(key) = request.idempotency_key.as_deref().map(rows::idempotency_key) else { return Ok(None) };
+    let record = rows::to_record(&serde_json::json!({"run": run, "payload": payload}))?;
+    Ok(Some(match earlier {
+        Keyed::NeverBegan(version) => Write::Replace { key, version, record },
+        Keyed::Unused | Keyed::Started(_) => Write::Insert { key, record },
+    }))
 }
 
 /// What makes two requests the same. Objects of serde_json are sorted by key, so the order of fields does not count.

@@ -1,6 +1,6 @@
 //! Refusals and failures as callers see them: a status and `{code, message, request_id}`.
 //!
-//! The only place that names status codes. A cause has one code, which is part of the interface; the message is for
+//! The only place that names status codes, but for `answer.rs`. A cause has one code, which is part of the interface; the message is for
 //! people and says what to do.
 
 use std::time::Duration;
@@ -81,6 +81,11 @@ impl ApiError {
     /// 415
     pub fn unsupported_media_type(code: &'static str, message: impl AsRef<str>) -> Self {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, code, message)
+    }
+
+    /// 416: the part that was asked for is not there.
+    pub fn range_not_satisfiable(code: &'static str, message: impl AsRef<str>) -> Self {
+        Self::new(StatusCode::RANGE_NOT_SATISFIABLE, code, message)
     }
 
     /// 422: well formed, and yet not acceptable.

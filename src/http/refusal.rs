@@ -1,0 +1,62 @@
+//! What the engine refuses or cannot do, as its callers are told.
+
+use std::time::Duration;
+
+use super::error::ApiError;
+use crate::engine::ports::StoreError;
+use crate::engine::{StartError, TellError};
+
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// There is no such run, or not one of the kind that was asked for.
+pub fn unknown_run() -> ApiError {
+    ApiError::not_found("unknown_run", "There is no such run. GET /api/runs lists those there are.")
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(detail) => {
+                let message = "The storage does not answer at the moment. Nothing is lost; try again.";
+                Self::unavailable("storage_unavailable", message, PAUSE).with_detail(detail)
+            }
+            StoreError::Refused(detail) => Self::internal(detail),
+        }
+    }
+}
+
+impl From<TellError> for ApiError {
+    fn from(error: TellError) -> Self {
+        match error {
+            TellError::Unknown => unknown_run(),
+            TellError::Ended => Self::gone("run_ended", "The run has ended; nothing can be asked of it any more."),
+            TellError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<StartError> for ApiError {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::UnknownPipeline(name) => Self::internal(format!("pipeline {name} is not registered")),
+            StartError::Busy { scope, owner } => Self::conflict(
+                "run_in_flight",
+                format!("Run {owner} is changing {scope}. Wait for its end, or terminate it."),
+            ),
+            StartError::KeyReused(run) => Self::conflict(
+                "idempotency_key_reused",
+                format!(
+                    "This Idempotency-Key was sent before with another request, which started run {run}. Give every \
+                     request a key of its own."
+                ),
+            ),
+            StartError::NotQueued(error) => Self::unavailable(
+                "not_queued",
+                "The queue did not take the run, so it was ended again before it began. Try again.",
+                PAUSE,
+            )
+            .with_detail(error.to_string()),
+            StartError::Store(error) => error.into(),
+        }
+    }
+}

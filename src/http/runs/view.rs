@@ -1,0 +1,95 @@
+//! A run in the dialect of Durable Functions, with what Windlass knows beyond it.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::engine::Engine;
+use crate::http::status::{CustomStatus, Why};
+use crate::model::{
+    CancelRequest, End, Event, Failure, GENESIS, Progress, Run, RunId, Scope, Status, Timestamp, Verdict,
+};
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunView {
+    instance_id: RunId,
+    /// The pipeline.
+    name: String,
+    runtime_status: Status,
+    /// Null for those who may not see it.
+    input: Value,
+    custom_status: CustomStatus,
+    output: Value,
+    created_time: Timestamp,
+    last_updated_time: Timestamp,
+    scope: Scope,
+    started_by: String,
+    phase: String,
+    attempt: u32,
+    seq: u64,
+    /// Null once the run has ended.
+    why: Option<Why>,
+    /// Of a completed run: whether the work succeeded.
+    verdict: Option<Verdict>,
+    failure: Option<Failure>,
+    cancel: Option<CancelRequest>,
+    /// Bytes of each log.
+    logs: BTreeMap<String, u64>,
+    #[serde(flatten)]
+    pub history: Option<History>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct History {
+    history: Vec<Event>,
+    /// Whether every event is there and says what it said when it was written.
+    history_intact: bool,
+}
+
+impl RunView {
+    pub fn of(engine: &Engine, run: &Run, with_input: bool) -> Self {
+        let verdict = match run.progress {
+            Progress::Ended { end: End::Completed(verdict), .. } => Some(verdict),
+            _ => None,
+        };
+        Self {
+            instance_id: run.id.clone(),
+            name: run.pipeline.clone(),
+            runtime_status: run.status(),
+            input: if with_input { run.input.clone() } else { Value::Null },
+            custom_status: CustomStatus::of(engine, run),
+            output: run.output.clone(),
+            created_time: run.created_at,
+            last_updated_time: run.updated_at,
+            scope: run.scope.clone(),
+            started_by: run.started_by.clone(),
+            phase: run.phase.clone(),
+            attempt: run.attempt,
+            seq: run.seq,
+            why: Why::of(run),
+            verdict,
+            failure: run.failure.clone(),
+            cancel: run.cancel.clone(),
+            logs: run.logs.iter().map(|(name, extents)| (name.clone(), extents.total())).collect(),
+            history: None,
+        }
+    }
+}
+
+impl History {
+    /// The events up to the state in which the run was read; later ones belong to a later state.
+    pub fn of(run: &Run, mut events: Vec<Event>) -> Self {
+        events.retain(|event| event.number <= run.events);
+        let mut last = GENESIS;
+        let mut intact = true;
+        for (event, number) in events.iter().zip(1..) {
+            intact &= event.number == number && event.run == run.id && event.follows(last);
+            last = &event.hash;
+        }
+        let history_intact = intact && last == run.last_hash;
+        Self { history: events, history_intact }
+    }
+}
