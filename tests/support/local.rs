@@ -1,4 +1,5 @@
-//! `windlass-dev up` as a process of its own, and what a test does to it.
+//! `windlass-dev up` as a process of its own, and what a test does to it. Each test binary uses a part of it.
+#![allow(dead_code)]
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -83,10 +84,6 @@ impl Local {
             said
         });
         Self { base: base.expect("windlass-dev tells its address"), child, lines }
-    }
-
-    pub fn port(&self) -> u16 {
-        self.base.rsplit(':').next().and_then(|port| port.parse().ok()).expect("an address with a port")
     }
 
     /// Ends the host without a word, as a lost machine does.
