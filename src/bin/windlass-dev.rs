@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use windlass::dev::azure::SimOptions;
 use windlass::dev::host::HttpMode;
 use windlass::dev::up::{Azure, UpOptions};
-use windlass::dev::{azure, functions, package, up};
+use windlass::dev::{azure, bench, functions, package, up};
 
 #[derive(Parser)]
 #[command(version, about = "Windlass on a developer's machine")]
@@ -39,6 +39,15 @@ enum Command {
         /// Write the files
         #[arg(long)]
         write: bool,
+    },
+    /// Measure a handler; `tests/bench` builds what is needed and calls this
+    Bench {
+        /// The handler's program; the release build if none is given
+        #[arg(long)]
+        handler: Option<PathBuf>,
+        /// A storage account's connection string, to measure on it too
+        #[arg(long, env = "WINDLASS_BENCH_ACCOUNT")]
+        account: Option<String>,
     },
     /// Run the simulated Azure alone and print the settings that point a handler at it
     Azure {
@@ -142,6 +151,10 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Functions { write: true, .. } => functions::write(&root).context("the functions cannot be written"),
         Command::Functions { .. } => functions::check(&root)
             .map_err(|differences| anyhow::anyhow!("{}\nrun `windlass-dev functions --write`", differences.join("\n"))),
+        Command::Bench { handler, account } => {
+            let handler = handler.unwrap_or_else(|| root.join("target/release/windlass"));
+            bench::bench(&handler, account.as_deref()).await
+        }
         Command::Azure { port, pace } => {
             let options = SimOptions { port, pace: Duration::from_millis(pace), ..SimOptions::default() };
             let azure = azure::start(options).await.context("the simulated Azure cannot begin")?;

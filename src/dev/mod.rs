@@ -1,6 +1,7 @@
 //! Everything that a developer needs and production must not contain.
 
 pub mod azure;
+pub mod bench;
 pub mod functions;
 pub mod host;
 pub mod package;
