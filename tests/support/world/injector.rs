@@ -1,6 +1,7 @@
 //! Where faults get in: every operation on storage, or on a system outside, goes through here.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use windlass::engine::ports::Clock;
 
@@ -14,6 +15,10 @@ pub struct Injector {
 }
 
 impl Injector {
+    pub fn clock(&self) -> &dyn Clock {
+        self.clock.as_ref()
+    }
+
     /// Does `effect`, unless the chaos wants it otherwise; `silence` is what a caller without an answer is told.
     /// A death is a future that never comes back: its worker is dropped by whoever runs it.
     pub async fn operate<T, E>(
@@ -34,7 +39,9 @@ impl Injector {
             Some(Mode::Before) => return Err(silence()),
             Some(Mode::DieBefore) => return workers::die().await,
             Some(Mode::Stall) => {
-                let span = World::LEASE + self.chaos.lock().expect("never poisoned").span(World::LEASE);
+                let span = World::LEASE
+                    + Duration::from_secs(1)
+                    + self.chaos.lock().expect("never poisoned").span(World::LEASE);
                 tokio::time::sleep(span).await;
             }
             Some(Mode::After | Mode::DieAfter) | None => {}

@@ -4,6 +4,7 @@
 mod chaos;
 mod checks;
 mod client;
+mod frozen;
 mod injector;
 mod storage;
 mod workers;
@@ -18,6 +19,10 @@ use windlass::model::Timestamp;
 
 #[allow(unused_imports)]
 pub use chaos::{Chaos, Fault, Mode, Operation};
+#[allow(unused_imports)]
+pub use client::{drill, request, with_key};
+#[allow(unused_imports)]
+pub use frozen::Frozen;
 #[allow(unused_imports)]
 pub use injector::Injector;
 #[allow(unused_imports)]
