@@ -9,7 +9,7 @@ use super::pipeline::Pipeline;
 use super::ports::{Record, StoreError, TransactError, Version, Write};
 use super::rows;
 use super::transition::{self, Step};
-use crate::model::{Failure, GENESIS, Progress, Run, RunId, Scope, Wake};
+use crate::model::{Event, Failure, GENESIS, Progress, Run, RunId, Scope, Wake};
 
 /// The failure of a run that was ended before it began, because its first ticket could not be sent.
 pub const NOT_QUEUED: &str = "not_queued";
@@ -55,10 +55,11 @@ impl Engine {
         if let Keyed::Started(run) = earlier {
             return self.replay(pipeline, *run).await;
         }
-        let run = self.new_run(pipeline, &request)?;
+        let mut run = self.new_run(pipeline, &request)?;
+        let event = transition::begin(&mut run);
         self.announce(&run).await?;
         let key = key_write(&request, &run.id, &payload, earlier)?;
-        match self.write_start(&run, key).await {
+        match self.write_start(&run, &event, key).await {
             Ok(()) => self.queue_first(pipeline, run).await,
             Err(TransactError::Store(error)) => Err(error.into()),
             Err(TransactError::Conflict(_)) => match self.find_by_key(&request, &payload).await? {
@@ -119,13 +120,11 @@ impl Engine {
         }
     }
 
-    async fn write_start(&self, run: &Run, key: Option<Write>) -> Result<(), TransactError> {
-        let mut run = run.clone();
-        let event = transition::begin(&mut run);
+    async fn write_start(&self, run: &Run, event: &Event, key: Option<Write>) -> Result<(), TransactError> {
         let mut writes = vec![
-            Write::Insert { key: rows::LOCK.into(), record: rows::lock_record(&run)? },
-            Write::Insert { key: rows::run_key(&run.id), record: rows::run_record(&run)? },
-            Write::Insert { key: rows::event_key(&run.id, event.number), record: rows::event_record(&event)? },
+            Write::Insert { key: rows::LOCK.into(), record: rows::lock_record(run)? },
+            Write::Insert { key: rows::run_key(&run.id), record: rows::run_record(run)? },
+            Write::Insert { key: rows::event_key(&run.id, event.number), record: rows::event_record(event)? },
         ];
         writes.extend(key);
         let mut tries = 0;
