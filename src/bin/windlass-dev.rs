@@ -140,9 +140,8 @@ async fn run(command: Command) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Functions { write: true, .. } => functions::write(&root).context("the functions cannot be written"),
-        Command::Functions { .. } => functions::check(&root).map_err(|differences| {
-            anyhow::anyhow!("{}\nrun `windlass-dev functions --write`", differences.join("\n"))
-        }),
+        Command::Functions { .. } => functions::check(&root)
+            .map_err(|differences| anyhow::anyhow!("{}\nrun `windlass-dev functions --write`", differences.join("\n"))),
         Command::Azure { port, pace } => {
             let options = SimOptions { port, pace: Duration::from_millis(pace), ..SimOptions::default() };
             let azure = azure::start(options).await.context("the simulated Azure cannot begin")?;
