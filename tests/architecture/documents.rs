@@ -1,0 +1,1 @@
+//! The documents speak of what is there.
