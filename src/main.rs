@@ -1,5 +1,7 @@
 //! The custom handler: reads the environment, listens where the Functions host told it to, and serves until it dies.
 
+#![warn(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stderr, clippy::unwrap_used)]
+
 use std::process::ExitCode;
 
 use anyhow::Context;

@@ -16,6 +16,7 @@ pub fn watch() {
             tokio::time::sleep(LOOK).await;
             if std::os::unix::process::parent_id() != parent {
                 tracing::error!("the Functions host is gone; ending");
+                #[expect(clippy::disallowed_methods, reason = "there is nobody left to answer to")]
                 std::process::exit(1);
             }
         }

@@ -16,7 +16,7 @@ pub trait Environment {
 #[derive(Clone, Copy, Default, Debug)]
 pub struct ProcessEnvironment;
 
-#[allow(clippy::disallowed_methods, reason = "the one place that reads the process environment")]
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the process environment")]
 impl Environment for ProcessEnvironment {
     fn get(&self, name: &str) -> Option<String> {
         std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())

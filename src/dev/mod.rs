@@ -7,4 +7,5 @@ pub mod host;
 pub mod package;
 pub mod queues;
 pub mod repository;
+pub mod settings_files;
 pub mod up;

@@ -54,11 +54,10 @@ impl LogBook {
         let logs: Vec<String> = self.pending.keys().cloned().collect();
         for log in logs {
             while let Some(pending) = self.pending.get(&log) {
-                if pending.is_empty() {
+                let Some(block) = pending.chunks(Self::BLOCK).next().map(Bytes::copy_from_slice) else {
                     self.pending.remove(&log);
                     break;
-                }
-                let block = Bytes::copy_from_slice(&pending[..pending.len().min(Self::BLOCK)]);
+                };
                 let written = self.write(&log, &block).await?;
                 if let Some(pending) = self.pending.get_mut(&log) {
                     let _ = pending.split_to(written.min(pending.len()));

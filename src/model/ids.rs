@@ -22,8 +22,9 @@ impl Scope {
 
     /// The partition in which the rows of this scope live.
     pub fn tag(&self) -> ScopeTag {
-        let digest = Sha256::digest(self.0.as_bytes());
-        ScopeTag(hex::encode(&digest[..ScopeTag::BYTES]))
+        let mut digits = hex::encode(Sha256::digest(self.0.as_bytes()));
+        digits.truncate(ScopeTag::DIGITS);
+        ScopeTag(digits)
     }
 }
 
@@ -40,7 +41,6 @@ impl fmt::Display for Scope {
 pub struct ScopeTag(String);
 
 impl ScopeTag {
-    const BYTES: usize = 5;
     const DIGITS: usize = 10;
 
     pub fn as_str(&self) -> &str {

@@ -25,8 +25,7 @@ async fn the_handler_starts_in_the_script_root_with_its_port_and_ids() {
         environment
             .iter()
             .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
-            .unwrap_or_else(|| panic!("{name}"))
+            .map_or_else(|| panic!("{name}"), |(_, value)| value.as_str())
     };
     let root = rig.root.path().canonicalize().unwrap().display().to_string();
     assert_eq!(std::path::Path::new(&folder).canonicalize().unwrap().display().to_string(), root);

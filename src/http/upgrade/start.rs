@@ -1,13 +1,10 @@
 //! POST /api/upgrade/start.
 
-use std::sync::LazyLock;
-
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
-use regex::Regex;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::status::UpgradeState;
 use super::{PIPELINE, UpgradeAdmin, platform};
@@ -19,15 +16,10 @@ use crate::http::idempotency::idempotency_key_or;
 use crate::http::params::reason;
 use crate::http::router::HttpState;
 use crate::model::{RunId, Timestamp};
+use crate::pipelines::upgrade::{BadVersion, Sha, UpgradeInput, Version};
 
 const RETRY_AFTER: u32 = 2;
 const STATUS_PATH: &str = "/api/upgrade/status";
-const VERSION_LIMIT: usize = 64;
-
-/// A version becomes part of a tag of git and of an image, so nothing else may get through.
-static VERSION: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?$").expect("the form above is valid")
-});
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -68,7 +60,7 @@ pub async fn start(
     headers: HeaderMap,
     JsonBody(wanted): JsonBody<StartUpgrade>,
 ) -> Result<Response, ApiError> {
-    let version = version(wanted.target_version)?;
+    let version = version(&wanted.target_version)?;
     let sha = wanted.target_sha.map(sha).transpose()?;
     if wanted.confirm_downtime != Value::Bool(true) {
         return Err(ApiError::unprocessable(
@@ -77,10 +69,12 @@ pub async fn start(
         ));
     }
     let reason = wanted.reason.map(|text| reason(&text)).transpose()?;
+    let input = UpgradeInput { target_version: version.clone(), target_sha: sha.clone(), reason };
+    let input = serde_json::to_value(&input).map_err(|error| ApiError::internal(error.to_string()))?;
     let request = StartRequest {
         pipeline: PIPELINE,
         scope: platform(),
-        input: input(&version, sha.as_deref(), reason.as_deref()),
+        input,
         started_by: caller.oid,
         idempotency_key: idempotency_key_or(&headers, wanted.idempotency_key)?,
     };
@@ -111,33 +105,19 @@ pub async fn start(
     Ok(answer::accepted(STATUS_PATH, RETRY_AFTER, started))
 }
 
-/// What the pipeline reads.
-fn input(version: &str, sha: Option<&str>, reason: Option<&str>) -> Value {
-    let mut input = json!({"target_version": version});
-    for (name, value) in [("target_sha", sha), ("reason", reason)] {
-        if let Some(value) = value {
-            input[name] = value.into();
-        }
-    }
-    input
-}
-
-fn version(text: String) -> Result<String, ApiError> {
-    match text.len() <= VERSION_LIMIT && VERSION.is_match(&text) {
-        true => Ok(text),
-        false => Err(ApiError::bad_request(
-            "invalid_version",
-            format!("Give `target_version` as 1.2.3 or 1.2.3-suffix, at most {VERSION_LIMIT} characters."),
-        )),
-    }
+/// A version becomes part of a tag of git and of an image, so nothing else may get through.
+fn version(text: &str) -> Result<String, ApiError> {
+    let parsed = Version::parse(text);
+    let refused =
+        |_| ApiError::bad_request("invalid_version", format!("Give `target_version` as 1.2.3: {BadVersion}."));
+    parsed.map(|version| version.as_str().to_owned()).map_err(refused)
 }
 
 /// In lower case.
 fn sha(text: String) -> Result<String, ApiError> {
-    match (7..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit()) {
-        true => Ok(text.to_ascii_lowercase()),
-        false => Err(ApiError::bad_request("invalid_sha", "Give `target_sha` as 7 to 64 hexadecimal digits.")),
-    }
+    Sha::parse(&text)
+        .map(|sha| sha.as_str().to_owned())
+        .ok_or_else(|| ApiError::bad_request("invalid_sha", "Give `target_sha` as 7 to 64 hexadecimal digits."))
 }
 
 #[cfg(test)]
@@ -147,7 +127,7 @@ mod tests {
     #[test]
     fn versions_are_three_numbers_and_a_suffix() {
         for text in ["0.0.1", "1.2.3", "10.20.30-rc.1", "1.2.3-commit.0a1b2c3", "1.2.3-alpha-2"] {
-            assert_eq!(version(text.to_owned()).as_deref(), Ok(text));
+            assert_eq!(version(text).as_deref(), Ok(text));
         }
     }
 
@@ -176,7 +156,7 @@ mod tests {
             "1.0.0-$(id)",
             &long,
         ] {
-            assert_eq!(version(text.to_owned()).map_err(|e| e.code()), Err("invalid_version"), "{text:?}");
+            assert_eq!(version(text).map_err(|e| e.code()), Err("invalid_version"), "{text:?}");
         }
     }
 
@@ -187,12 +167,5 @@ mod tests {
         for text in ["", "abcdef", "abcdefg", &"a".repeat(65), "HEAD", "0a1b2c3 "] {
             assert_eq!(sha(text.to_owned()).map_err(|e| e.code()), Err("invalid_sha"), "{text:?}");
         }
-    }
-
-    #[test]
-    fn the_input_has_only_what_was_given() {
-        assert_eq!(input("1.2.3", None, None), json!({"target_version": "1.2.3"}));
-        let whole = json!({"target_version": "1.2.3", "target_sha": "abcdef0", "reason": "r"});
-        assert_eq!(input("1.2.3", Some("abcdef0"), Some("r")), whole);
     }
 }

@@ -1,6 +1,6 @@
 //! Phase `building`: one image for each component, all at the same time.
 //!
-//! State: [`UpgradeState`](super::UpgradeState). Output: image and digest of each component.
+//! State: [`UpgradeState`]. Output: image and digest of each component.
 //! Each build's id is checkpointed before the build is waited for. A build whose id was lost with its worker is
 //! scheduled again: images are named by their version, so the second build leaves the same image behind.
 

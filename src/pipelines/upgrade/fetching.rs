@@ -1,6 +1,6 @@
 //! Phase `fetching`: from a version to a build context that the registry holds.
 //!
-//! Input: [`UpgradeInput`](super::UpgradeInput). Leaves in the state: the commit, the builder's name of each context,
+//! Input: [`UpgradeInput`]. Leaves in the state: the commit, the builder's name of each context,
 //! one build for each component.
 //! A second call fetches and uploads again; the copy before it is forgotten and expires at the registry. Nothing else
 //! outside is changed. The workspace lives no longer than the delivery.

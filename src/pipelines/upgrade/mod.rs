@@ -19,6 +19,7 @@ use std::time::Duration;
 use crate::engine::{PhaseSpec, Pipeline, PipelineSpec};
 use crate::model::{RetryPolicy, Scope};
 
+pub use crate::git::{BadVersion, Sha, Version};
 pub use images::RegistryImages;
 pub use source::GitSource;
 pub use state::{Build, BuildStatus, UpgradeInput, UpgradeState};

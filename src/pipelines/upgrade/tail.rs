@@ -22,7 +22,7 @@ pub async fn read(images: &dyn Images, id: &str, build: &mut Build) -> Result<Ve
     }
     let output = images.output(id, build.log_bytes, MOST).await?;
     let taken = whole_lines(&output.bytes, output.complete);
-    let text = String::from_utf8_lossy(&output.bytes[..taken]).into_owned();
+    let text = String::from_utf8_lossy(output.bytes.get(..taken).unwrap_or_default()).into_owned();
     let lines: Vec<String> = text.split_terminator('\n').map(|line| line.trim_end_matches('\r').to_owned()).collect();
     build.log_bytes += taken as u64;
     build.log_complete = output.complete && taken == output.bytes.len();

@@ -1,0 +1,132 @@
+//! The files that tell of settings, made from their declarations: `local.settings.sample.json` and `docs/settings.md`.
+
+use std::fmt::Write;
+
+use crate::config::{Kind, SETTINGS, Setting};
+
+/// Set by the platform, or of use in Azure alone: they have no place among a developer's own settings.
+const NOT_LOCAL: &[&str] = &[
+    "AZURE_CLIENT_ID",
+    "AZURE_FEDERATED_TOKEN_FILE",
+    "AZURE_TENANT_ID",
+    "AzureWebJobsStorage__accountName",
+    "AzureWebJobsStorage__clientId",
+    "FUNCTIONS_CUSTOMHANDLER_PORT",
+    "IDENTITY_ENDPOINT",
+    "WEBSITE_INSTANCE_ID",
+];
+
+/// What a developer's machine wants other than the default.
+const LOCAL: &[(&str, &str)] = &[
+    ("AZURE_FUNCTIONS_ENVIRONMENT", "Development"),
+    ("AzureWebJobsStorage", "UseDevelopmentStorage=true"),
+    ("WINDLASS_AUTH", "dev_bypass"),
+];
+
+/// The text of `local.settings.sample.json`. An empty value is an unset one.
+pub fn sample() -> String {
+    let own = SETTINGS.iter().filter(|setting| !NOT_LOCAL.contains(&setting.name));
+    let values = own.map(|setting| {
+        let local = LOCAL.iter().find(|(name, _)| *name == setting.name).map(|(_, value)| *value);
+        (setting.name, local.or(setting.default).unwrap_or_default())
+    });
+    let lines: Vec<String> = [("FUNCTIONS_WORKER_RUNTIME", "custom")]
+        .into_iter()
+        .chain(values)
+        .map(|(name, value)| format!("    {}: {}", serde_json::json!(name), serde_json::json!(value)))
+        .collect();
+    format!("{{\n  \"IsEncrypted\": false,\n  \"Values\": {{\n{}\n  }}\n}}\n", lines.join(",\n"))
+}
+
+/// The text of `docs/settings.md`.
+pub fn reference() -> String {
+    let mut text = String::from(
+        "# Settings\n\n\
+         Every setting of the handler, read once from its environment when it starts. Whatever is wrong is reported in one\n\
+         go, and the handler does not start. An empty text counts as unset. The Functions host passes its own settings on, so\n\
+         on Azure these are app settings, and locally they are the `Values` of `local.settings.json`\n\
+         (`local.settings.sample.json` is a start). Names that begin with `WINDLASS_` and mean nothing are warned of.\n\n\
+         | setting | form | default | what it does |\n|---|---|---|---|\n",
+    );
+    for setting in SETTINGS {
+        let default = setting.default.map(|default| format!("`{default}`")).unwrap_or_default();
+        let secret = if setting.secret { " Secret: shown nowhere." } else { "" };
+        let about = in_a_table(setting.description);
+        // Writing to a String does not fail.
+        let _ = writeln!(text, "| `{}` | {} | {default} | {about}{secret} |", setting.name, form(setting));
+    }
+    text
+}
+
+/// Outside of code, angle brackets would be taken for HTML.
+fn in_a_table(text: &str) -> String {
+    let parts = text.replace('|', "\\|");
+    let escape = |(at, part): (usize, &str)| match at % 2 {
+        0 => part.replace('<', "&lt;").replace('>', "&gt;"),
+        _ => part.to_owned(),
+    };
+    parts.split('`').enumerate().map(escape).collect::<Vec<_>>().join("`")
+}
+
+fn form(setting: &Setting) -> String {
+    match setting.kind {
+        Kind::Text => "text".to_owned(),
+        Kind::Integer { min, max } => format!("{min} to {max}"),
+        Kind::Choice(words) => words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "),
+        Kind::Guid => "GUID".to_owned(),
+        Kind::Url => "address".to_owned(),
+        Kind::Path => "path".to_owned(),
+        Kind::Json => "JSON".to_owned(),
+        Kind::List => "texts, with commas".to_owned(),
+        Kind::GuidList => "GUIDs, with commas".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::Config;
+
+    /// Compares, or writes the file when `WINDLASS_WRITE` is set.
+    fn is_up_to_date(file: &str, expected: &str) {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+        if std::env::var_os("WINDLASS_WRITE").is_some() {
+            std::fs::write(&path, expected).unwrap();
+        }
+        let actual = std::fs::read_to_string(&path).unwrap_or_default().replace("\r\n", "\n");
+        assert!(
+            actual == expected,
+            "{file} does not tell of the settings as they are; make it anew with\n\
+             WINDLASS_WRITE=1 cargo test --features dev --lib settings_files"
+        );
+    }
+
+    #[test]
+    fn the_sample_has_every_setting_that_a_developer_may_want() {
+        is_up_to_date("local.settings.sample.json", &sample());
+    }
+
+    #[test]
+    fn the_reference_has_every_setting_there_is() {
+        is_up_to_date("docs/settings.md", &reference());
+    }
+
+    #[test]
+    fn a_handler_starts_with_the_sample() {
+        let sample: serde_json::Value = serde_json::from_str(&sample()).unwrap();
+        let mut values: BTreeMap<String, String> = serde_json::from_value(sample["Values"].clone()).unwrap();
+        values.insert("FUNCTIONS_CUSTOMHANDLER_PORT".to_owned(), "4000".to_owned());
+        let config = Config::load(&values).unwrap();
+        assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+    }
+
+    #[test]
+    fn nothing_is_left_out_or_set_that_does_not_exist() {
+        for name in NOT_LOCAL.iter().chain(LOCAL.iter().map(|(name, _)| name)) {
+            assert!(SETTINGS.iter().any(|setting| setting.name == *name), "{name}");
+        }
+    }
+}
