@@ -46,7 +46,7 @@ enum Command {
         #[arg(long)]
         handler: Option<PathBuf>,
         /// A storage account's connection string, to measure on it too
-        #[arg(long, env = "WINDLASS_BENCH_ACCOUNT")]
+        #[arg(long, env = "BENCH_STORAGE_ACCOUNT")]
         account: Option<String>,
     },
     /// Run the simulated Azure alone and print the settings that point a handler at it

@@ -39,7 +39,7 @@ pub async fn runs(local: &Local, count: usize) -> anyhow::Result<f64> {
     let mut client = Client::connect(&local.address).await?;
     for id in ids.iter().rev() {
         while !client.completed(id).await? {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            tokio::time::sleep(local.look).await;
         }
     }
     Ok(count as f64 / begun.elapsed().as_secs_f64())
