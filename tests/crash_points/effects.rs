@@ -1,11 +1,14 @@
 //! Between an effect in another system and the write that tells of it.
 
-use serde_json::Value;
+use futures::FutureExt;
+use serde_json::{Value, json};
+use windlass::engine::Outcome;
 
 use crate::support::effects::{LOG, SPEC, registry};
 use crate::support::outside::Outside;
 use crate::support::probe::{SUCCEEDED, end};
-use crate::support::world::{Chaos, Mode, World, in_virtual_time, request};
+use crate::support::rig;
+use crate::support::world::{Chaos, Mode, World, die, in_virtual_time, request};
 
 fn world() -> (World, Outside) {
     World::made(1, Chaos::none(), |injector| {
@@ -56,5 +59,28 @@ fn crash_point_06_of_a_job_that_nobody_knows_only_the_next_one_is_waited_for() {
         assert_eq!(jobs(outside, "tracked"), 2);
         let waited_for = output["job"].as_u64().expect("a job");
         outside.effects(|effects| assert!(effects.asked.iter().all(|asked| *asked as u64 == waited_for)));
+    });
+}
+
+#[test]
+fn crash_point_06_what_was_checkpointed_is_known_to_the_next_worker() {
+    in_virtual_time(async {
+        let world = World::of(rig::registry(|ctx| {
+            async {
+                if ctx.state::<Value>()?.is_null() {
+                    ctx.set_state(&json!({"job": 7, "under": ctx.run().claims}))?;
+                    ctx.log("rig", "started 7");
+                    ctx.checkpoint().await?;
+                    return die().await;
+                }
+                Ok(Outcome::Next)
+            }
+            .boxed()
+        }));
+        let run = world.start(request(rig::SPEC.name, "rig:1", Value::Null)).await;
+        world.settle().await;
+        let run = world.stored(&run.id);
+        assert_eq!((end(&run), &run.output), (SUCCEEDED, &json!({"job": 7, "under": 1})));
+        assert_eq!(world.log(&run, rig::SPEC.logs, "rig"), "started 7\n");
     });
 }

@@ -28,7 +28,7 @@ pub use injector::Injector;
 #[allow(unused_imports)]
 pub use storage::{Message, Tables};
 #[allow(unused_imports)]
-pub use workers::{Came, live};
+pub use workers::{Came, die, live};
 
 pub struct World {
     pub tables: Arc<Mutex<Tables>>,
