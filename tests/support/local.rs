@@ -1,4 +1,7 @@
 //! `windlass-dev up` as a process of its own, and what a test does to it. Each test binary uses a part of it.
+//!
+//! With `WINDLASS_HOST=<program>` it runs that Functions host in place of the local one. Such a host needs a storage
+//! account, so what would be embedded storage is an account of its own in Azurite.
 #![allow(dead_code)]
 
 use std::path::{Path, PathBuf};
@@ -9,6 +12,8 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use windlass::http::auth::DEV_BYPASS_TOKEN;
+
+use crate::azurite::Azurite;
 
 /// How long anything may take that a test waits for. Never reached unless something is broken.
 pub const PATIENCE: Duration = Duration::from_secs(120);
@@ -30,12 +35,13 @@ pub struct Start {
 
 impl Start {
     pub fn embedded(data: &Path) -> Self {
+        let host = external_host();
         Self {
             data: data.to_owned(),
-            storage: "embedded".into(),
+            storage: host.as_ref().map_or("embedded".into(), |_| Azurite::shared().account_of(data)),
             port: 0,
             environment: Vec::new(),
-            arguments: Vec::new(),
+            arguments: host.map_or_else(Vec::new, |host| vec!["--host".into(), host]),
         }
     }
 
@@ -43,6 +49,11 @@ impl Start {
         self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
+}
+
+/// The host that takes the local one's place.
+pub fn external_host() -> Option<String> {
+    std::env::var("WINDLASS_HOST").ok().filter(|host| !host.is_empty())
 }
 
 impl Local {
@@ -88,16 +99,18 @@ impl Local {
 
     /// Ends the host without a word, as a lost machine does.
     pub async fn kill(mut self) {
+        let below = children_of(self.child.id().expect("it runs"));
         self.child.kill().await.expect("it ends");
+        if external_host().is_some() {
+            below.iter().for_each(|host| kill_now(*host));
+        }
     }
 
     /// Ends the handler without a word; false if there is none now.
     pub fn kill_handler(&self) -> bool {
         let Some(host) = self.child.id() else { return false };
         let handlers = children_of(host);
-        for handler in &handlers {
-            std::process::Command::new("kill").args(["-9", &handler.to_string()]).status().expect("kill runs");
-        }
+        handlers.iter().for_each(|handler| kill_now(*handler));
         !handlers.is_empty()
     }
 
@@ -115,7 +128,11 @@ impl Local {
     }
 }
 
-fn children_of(parent: u32) -> Vec<u32> {
+pub fn kill_now(process: u32) {
+    std::process::Command::new("kill").args(["-9", &process.to_string()]).status().expect("kill runs");
+}
+
+pub fn children_of(parent: u32) -> Vec<u32> {
     let processes = std::fs::read_dir("/proc").expect("a process table").flatten();
     let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     ids.filter(|id| {
