@@ -4,6 +4,7 @@
 //! account, so what would be embedded storage is an account of its own in Azurite.
 #![allow(dead_code)]
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -45,6 +46,16 @@ impl Start {
         }
     }
 
+    /// What `windlass-dev` is called with.
+    pub fn line(&self) -> Vec<OsString> {
+        let port = self.port.to_string();
+        let fixed = ["up", "--pace", "5", "--handler", env!("CARGO_BIN_EXE_windlass"), "--port", &port, "--storage"];
+        let mut line: Vec<OsString> = fixed.iter().map(OsString::from).collect();
+        line.extend([OsString::from(&self.storage), "--data".into(), self.data.clone().into()]);
+        line.extend(self.arguments.iter().map(OsString::from));
+        line
+    }
+
     pub fn setting(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
         self
@@ -61,10 +72,7 @@ impl Local {
     pub async fn start(start: &Start) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_windlass-dev"))
             .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .args(["up", "--pace", "5", "--handler", env!("CARGO_BIN_EXE_windlass")])
-            .args(["--port", &start.port.to_string(), "--storage", &start.storage, "--data"])
-            .arg(&start.data)
-            .args(&start.arguments)
+            .args(start.line())
             .env_remove("PLATFORM_SUBSCRIPTION_ID")
             .envs(start.environment.clone())
             .stdin(Stdio::null())
