@@ -4,6 +4,7 @@
 
 #[path = "support/azurite.rs"]
 mod azurite;
+mod external_host;
 #[path = "support/git_server.rs"]
 mod git_server;
 #[path = "support/local.rs"]

@@ -1,5 +1,6 @@
 //! The log: lines on stdout, which the Functions host takes as information.
 
+use std::io::Write as _;
 use std::panic;
 
 use anyhow::Context;
@@ -11,7 +12,12 @@ use crate::model::redact;
 /// Begins logging, and lets panics speak in one redacted line.
 pub fn begin(config: &TelemetryConfig) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&config.filter).context("WINDLASS_LOG")?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(std::io::stdout);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(false)
+        .with_writer(std::io::stdout)
+        // A host that died reads no more. To complain of it on stderr, which it does not read either, would be a panic.
+        .log_internal_errors(false);
     let begun = match config.format {
         LogFormat::Text => log.with_target(false).try_init(),
         LogFormat::Json => log.json().flatten_event(true).try_init(),
@@ -19,10 +25,8 @@ pub fn begin(config: &TelemetryConfig) -> anyhow::Result<()> {
     begun.map_err(|error| anyhow::anyhow!("the log cannot begin: {error}"))?;
     panic::set_hook(Box::new(|info| {
         let said = redact(&info.to_string().replace('\n', " "));
-        #[expect(clippy::print_stderr, reason = "a panic must show even where the log is filtered")]
-        {
-            eprintln!("{said}");
-        }
+        // A panic must show even where the log is filtered; where nobody reads it, it must not become another one.
+        let _ = writeln!(std::io::stderr(), "{said}");
     }));
     Ok(())
 }

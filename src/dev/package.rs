@@ -4,63 +4,112 @@
 //! dist/host.json   dist/windlass (0755)   dist/<function>/function.json   dist/local.settings.json (local only)
 //! ```
 
-use std::path::Path;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use serde_json::json;
 
-/// Makes `dist` anew from the host.json and functions/ below `root` and the handler's program.
+const HOST: &str = "host.json";
+const FUNCTION: &str = "function.json";
+const LOCAL_SETTINGS: &str = "local.settings.json";
+
+/// Makes `dist` anew from the host.json and functions/ below `root` and the handler's program. What is there already is
+/// replaced only if it was staged, too.
 pub fn stage(root: &Path, handler: &Path, dist: &Path) -> anyhow::Result<()> {
-    let host: serde_json::Value = serde_json::from_slice(&read(&root.join("host.json"))?).context("host.json")?;
+    let host: serde_json::Value = serde_json::from_slice(&read(&root.join(HOST))?).context(HOST)?;
     let named = host["customHandler"]["description"]["defaultExecutablePath"].as_str().unwrap_or_default();
-    if named.is_empty() || Path::new(named).components().count() != 1 {
+    if named.is_empty() || Path::new(named).file_name() != Some(OsStr::new(named)) {
         bail!("host.json: customHandler.description.defaultExecutablePath must be the handler's bare file name");
     }
-    if dist.exists() {
-        if !dist.join("host.json").is_file() {
-            bail!("{} is no staged folder; name another one or remove it", dist.display());
-        }
-        std::fs::remove_dir_all(dist).with_context(|| format!("{} cannot be removed", dist.display()))?;
+    if !handler.is_file() {
+        bail!(
+            "there is no handler at {}; build it with `cargo build --release`, or name one with --handler",
+            handler.display()
+        );
     }
+    let functions = functions(&root.join("functions"))?;
+    clear(dist, named)?;
     std::fs::create_dir_all(dist).with_context(|| format!("{} cannot be made", dist.display()))?;
-    std::fs::copy(root.join("host.json"), dist.join("host.json")).context("host.json")?;
-    std::fs::copy(handler, dist.join(named)).with_context(|| handler.display().to_string())?;
+    std::fs::copy(root.join(HOST), dist.join(HOST)).context(HOST)?;
+    std::fs::copy(handler, dist.join(named)).with_context(|| shown(handler))?;
     make_executable(&dist.join(named))?;
-    let functions = root.join("functions");
-    let mut staged = 0;
-    for entry in std::fs::read_dir(&functions).with_context(|| functions.display().to_string())? {
-        let from = entry?.path().join("function.json");
-        let Some(name) = from.parent().and_then(Path::file_name).filter(|_| from.is_file()) else { continue };
+    for (name, from) in functions {
         let to = dist.join(name);
-        std::fs::create_dir(&to).with_context(|| to.display().to_string())?;
-        std::fs::copy(&from, to.join("function.json")).with_context(|| from.display().to_string())?;
-        staged += 1;
-    }
-    if staged == 0 {
-        bail!("there is no function below {}; run `windlass-dev functions --write`", functions.display());
+        std::fs::create_dir(&to).with_context(|| shown(&to))?;
+        std::fs::copy(&from, to.join(FUNCTION)).with_context(|| shown(&from))?;
     }
     Ok(())
+}
+
+/// Every function's name and file.
+fn functions(folder: &Path) -> anyhow::Result<Vec<(OsString, PathBuf)>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).with_context(|| shown(folder))? {
+        let entry = entry.with_context(|| shown(folder))?;
+        let file = entry.path().join(FUNCTION);
+        if file.is_file() {
+            found.push((entry.file_name(), file));
+        }
+    }
+    if found.is_empty() {
+        bail!("there is no function below {}; run `windlass-dev functions --write`", folder.display());
+    }
+    Ok(found)
+}
+
+/// Removes what an earlier call has staged. Whatever holds anything else, or no host.json, is somebody's own.
+fn clear(dist: &Path, handler: &str) -> anyhow::Result<()> {
+    if !dist.exists() {
+        return Ok(());
+    }
+    let paths: Vec<PathBuf> = std::fs::read_dir(dist)
+        .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect())
+        .with_context(|| shown(dist))?;
+    let ours = |path: &Path| {
+        let named = |name: &&str| path.file_name() == Some(OsStr::new(name));
+        [HOST, LOCAL_SETTINGS, handler].iter().any(named) && path.is_file() || is_staged_function(path)
+    };
+    let stranger = paths.iter().find(|path| !ours(path)).map(|path| shown(path));
+    let fault = match stranger {
+        Some(stranger) => format!("it holds {stranger}"),
+        None if !paths.is_empty() && !dist.join(HOST).is_file() => format!("it holds no {HOST}"),
+        None => return std::fs::remove_dir_all(dist).with_context(|| format!("{} cannot be removed", shown(dist))),
+    };
+    bail!("{} is no staged folder: {fault}; name another one, or remove it", shown(dist))
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// Whether this is a folder with nothing but a function.json.
+fn is_staged_function(folder: &Path) -> bool {
+    let Ok(entries) = std::fs::read_dir(folder) else { return false };
+    entries.into_iter().all(|entry| entry.is_ok_and(|entry| entry.file_name() == FUNCTION && entry.path().is_file()))
 }
 
 /// What `func start` makes environment variables of. Never part of a package for Azure.
 pub fn write_local_settings(dist: &Path, values: &[(String, String)]) -> anyhow::Result<()> {
     let values: serde_json::Map<_, _> = values
         .iter()
+        // An empty setting is an unset one.
+        .filter(|(_, value)| !value.is_empty())
         .map(|(name, value)| (name.clone(), json!(value)))
         .chain([("FUNCTIONS_WORKER_RUNTIME".to_owned(), json!("custom"))])
         .collect();
     let text = serde_json::to_string_pretty(&json!({"IsEncrypted": false, "Values": values}))?;
-    std::fs::write(dist.join("local.settings.json"), text).context("local.settings.json")
+    std::fs::write(dist.join(LOCAL_SETTINGS), text).context(LOCAL_SETTINGS)
 }
 
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
-    std::fs::read(path).with_context(|| path.display().to_string())
+    std::fs::read(path).with_context(|| shown(path))
 }
 
 #[cfg(unix)]
 fn make_executable(path: &Path) -> anyhow::Result<()> {
     use std::os::unix::fs::PermissionsExt;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).with_context(|| path.display().to_string())
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).with_context(|| shown(path))
 }
 
 #[cfg(not(unix))]

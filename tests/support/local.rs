@@ -1,6 +1,10 @@
 //! `windlass-dev up` as a process of its own, and what a test does to it. Each test binary uses a part of it.
+//!
+//! With `WINDLASS_HOST=<program>` it runs that Functions host in place of the local one. Such a host needs a storage
+//! account, so what would be embedded storage is an account of its own in Azurite.
 #![allow(dead_code)]
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -9,6 +13,8 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use windlass::http::auth::DEV_BYPASS_TOKEN;
+
+use crate::azurite::Azurite;
 
 /// How long anything may take that a test waits for. Never reached unless something is broken.
 pub const PATIENCE: Duration = Duration::from_secs(120);
@@ -30,13 +36,24 @@ pub struct Start {
 
 impl Start {
     pub fn embedded(data: &Path) -> Self {
+        let host = external_host();
         Self {
             data: data.to_owned(),
-            storage: "embedded".into(),
+            storage: host.as_ref().map_or("embedded".into(), |_| Azurite::shared().account_of(data)),
             port: 0,
             environment: Vec::new(),
-            arguments: Vec::new(),
+            arguments: host.map_or_else(Vec::new, |host| vec!["--host".into(), host]),
         }
+    }
+
+    /// What `windlass-dev` is called with.
+    pub fn line(&self) -> Vec<OsString> {
+        let port = self.port.to_string();
+        let fixed = ["up", "--pace", "5", "--handler", env!("CARGO_BIN_EXE_windlass"), "--port", &port, "--storage"];
+        let mut line: Vec<OsString> = fixed.iter().map(OsString::from).collect();
+        line.extend([OsString::from(&self.storage), "--data".into(), self.data.clone().into()]);
+        line.extend(self.arguments.iter().map(OsString::from));
+        line
     }
 
     pub fn setting(mut self, name: &str, value: &str) -> Self {
@@ -45,15 +62,17 @@ impl Start {
     }
 }
 
+/// The host that takes the local one's place.
+pub fn external_host() -> Option<String> {
+    std::env::var("WINDLASS_HOST").ok().filter(|host| !host.is_empty())
+}
+
 impl Local {
     /// Starts it and waits until it says that it is ready.
     pub async fn start(start: &Start) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_windlass-dev"))
             .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .args(["up", "--pace", "5", "--handler", env!("CARGO_BIN_EXE_windlass")])
-            .args(["--port", &start.port.to_string(), "--storage", &start.storage, "--data"])
-            .arg(&start.data)
-            .args(&start.arguments)
+            .args(start.line())
             .env_remove("PLATFORM_SUBSCRIPTION_ID")
             .envs(start.environment.clone())
             .stdin(Stdio::null())
@@ -88,16 +107,18 @@ impl Local {
 
     /// Ends the host without a word, as a lost machine does.
     pub async fn kill(mut self) {
+        let below = children_of(self.child.id().expect("it runs"));
         self.child.kill().await.expect("it ends");
+        if external_host().is_some() {
+            below.iter().for_each(|host| kill_now(*host));
+        }
     }
 
     /// Ends the handler without a word; false if there is none now.
     pub fn kill_handler(&self) -> bool {
         let Some(host) = self.child.id() else { return false };
         let handlers = children_of(host);
-        for handler in &handlers {
-            std::process::Command::new("kill").args(["-9", &handler.to_string()]).status().expect("kill runs");
-        }
+        handlers.iter().for_each(|handler| kill_now(*handler));
         !handlers.is_empty()
     }
 
@@ -115,7 +136,11 @@ impl Local {
     }
 }
 
-fn children_of(parent: u32) -> Vec<u32> {
+pub fn kill_now(process: u32) {
+    std::process::Command::new("kill").args(["-9", &process.to_string()]).status().expect("kill runs");
+}
+
+pub fn children_of(parent: u32) -> Vec<u32> {
     let processes = std::fs::read_dir("/proc").expect("a process table").flatten();
     let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     ids.filter(|id| {

@@ -224,7 +224,7 @@ async fn crashed(handler: &Handler) {
 }
 
 /// SIGINT or SIGTERM; never where signals cannot be listened to.
-async fn signalled() {
+pub async fn signalled() {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {

@@ -70,7 +70,7 @@ mod wire;
 
 pub use environment::local_settings;
 pub use faults::HostError;
-pub use host::{Host, start};
+pub use host::{Host, signalled, start};
 pub use options::{HostOptions, HttpMode, StopReason};
 pub use queues::{Doorbell, QueueMessage, QueueSource, QueueSourceError};
 pub use voice::{Level, Voice};

@@ -12,6 +12,7 @@ mod handler;
 mod settings;
 mod storage;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -61,11 +62,15 @@ pub async fn up(options: UpOptions) -> anyhow::Result<()> {
     };
     let handler = handler::find(&options)?;
     if let Some(program) = &options.host {
-        return external::run(&options, program, &handler, &settings).await;
+        let host = external::start(&options, program, &handler, &settings)?;
+        let address = host.address();
+        announce(&options, address, azure.as_ref(), git.as_ref());
+        return attended(&options, address, &settings, host.run()).await;
     }
     let host = start_host(&options, handler, &settings).await?;
-    announce(&options, &host, azure.as_ref(), git.as_ref());
-    run(&options, host, &settings).await
+    let address = host.address();
+    announce(&options, address, azure.as_ref(), git.as_ref());
+    attended(&options, address, &settings, run(host)).await
 }
 
 async fn simulated_azure(options: &UpOptions, settings: &mut Settings) -> anyhow::Result<Option<SimulatedAzure>> {
@@ -95,8 +100,7 @@ async fn start_host(options: &UpOptions, handler: PathBuf, settings: &Settings) 
     Ok(host)
 }
 
-fn announce(options: &UpOptions, host: &Host, azure: Option<&SimulatedAzure>, git: Option<&GitServer>) {
-    let address = host.address();
+fn announce(options: &UpOptions, address: SocketAddr, azure: Option<&SimulatedAzure>, git: Option<&GitServer>) {
     println!("Windlass is at http://{address}");
     println!("  health    curl http://{address}/api/health");
     println!(
@@ -114,8 +118,14 @@ fn announce(options: &UpOptions, host: &Host, azure: Option<&SimulatedAzure>, gi
     }
 }
 
-async fn run(options: &UpOptions, mut host: Host, settings: &Settings) -> anyhow::Result<()> {
-    let base = format!("http://{}", host.address());
+/// Runs the host to its end, and beside it tells when it is ready and what the demo does.
+async fn attended(
+    options: &UpOptions,
+    address: SocketAddr,
+    settings: &Settings,
+    host: impl Future<Output = anyhow::Result<()>>,
+) -> anyhow::Result<()> {
+    let base = format!("http://{address}");
     let story = async {
         demo::until_ready(&base).await;
         println!("ready");
@@ -124,12 +134,16 @@ async fn run(options: &UpOptions, mut host: Host, settings: &Settings) -> anyhow
         {
             eprintln!("the demo could not go on: {error:#}");
         }
-        std::future::pending::<()>().await;
+        std::future::pending().await
     };
-    let reason = tokio::select! {
-        reason = host.stopped() => reason,
-        () = story => StopReason::Signal,
-    };
+    tokio::select! {
+        ended = host => ended,
+        never = story => never,
+    }
+}
+
+async fn run(mut host: Host) -> anyhow::Result<()> {
+    let reason = host.stopped().await;
     host.shutdown().await;
     match reason {
         StopReason::Signal => Ok(()),
