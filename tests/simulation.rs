@@ -7,13 +7,10 @@ mod support;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use support::world::{Chaos, World, in_virtual_time};
+use support::world::{Chaos, Operation, World, in_virtual_time};
 use windlass::engine::{Engine, Registry, StartRequest};
 use windlass::model::{End, Progress, Scope, Status, Verdict};
 use windlass::pipelines::probe;
-
-/// Longer than the probe's budget, so that even a run that nobody could move is over.
-const LONGEST: Duration = Duration::from_secs(6 * 3600);
 
 fn drill(random: &mut fastrand::Rng) -> Value {
     let phase = ["prepare", "build", "deploy", "verify"][random.usize(..4)];
@@ -44,7 +41,14 @@ async fn start(engine: &Engine, scope: &str, key: &str, input: &Value) -> Option
     None
 }
 
-async fn world(seed: u64) -> Vec<String> {
+/// What came of a world.
+#[derive(PartialEq, Debug)]
+struct Came {
+    breaches: Vec<String>,
+    trace: Vec<Operation>,
+}
+
+async fn world(seed: u64) -> Came {
     let mut random = fastrand::Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let world = World::new(seed, Chaos::seeded(seed), Registry::new(vec![probe::pipeline()]));
     world.tables.lock().expect("never poisoned").blocks = [0, 1, 2][random.usize(..3)];
@@ -63,28 +67,29 @@ async fn world(seed: u64) -> Vec<String> {
                 world.tables.lock().expect("never poisoned").breaches.push(breach);
             }
             let Some(id) = id else { continue };
-            tokio::time::sleep(Duration::from_secs(random.u64(..40))).await;
+            // At once, while it runs, or while it waits.
+            let longest = [1, 4_000, 40_000][random.usize(..3)];
+            tokio::time::sleep(Duration::from_millis(random.u64(..longest))).await;
             match random.usize(..6) {
                 0 => drop(support::world::live(engine.cancel(&id, "simulation", "a drill")).await),
                 1 | 2 => drop(support::world::live(engine.signal(&id, probe::RELEASE, json!(true))).await),
                 _ => {}
             }
         }
-        std::future::pending::<()>().await;
     };
-    tokio::select! {
-        biased;
-        () = story => {}
-        () = world.turn(LONGEST) => {}
-    }
+    world.play(World::LONGEST, story).await;
     world.calm();
-    // A calm hour: whatever the chaos left behind is tidied up by the sweep and the last messages.
-    world.turn(LONGEST).await;
+    // Whatever the chaos left behind is tidied up by the sweep and the last messages.
+    world.turn(World::LONGEST).await;
     let mut breaches = world.verify();
     for run in world.runs() {
         breaches.extend(what_a_probe_must_show(&world, &run));
     }
-    breaches
+    let last = world.sweep().await;
+    if last.resent + last.failed > 0 || !last.breaches.is_empty() {
+        breaches.push(format!("I3: in a world at rest the sweep finds {last:?}"));
+    }
+    Came { breaches, trace: world.trace() }
 }
 
 /// The log has one line for each phase that was done, in order, and nothing else.
@@ -124,7 +129,7 @@ fn no_world_breaks_an_invariant_whatever_fails_dies_or_comes_late() {
                 scope.spawn(move || {
                     (first + share..first + count)
                         .step_by(usize::try_from(threads).unwrap_or(1))
-                        .map(|seed| (seed, in_virtual_time(world(seed))))
+                        .map(|seed| (seed, in_virtual_time(world(seed)).breaches))
                         .filter(|(_, breaches)| !breaches.is_empty())
                         .take(3)
                         .collect::<Vec<_>>()
@@ -139,4 +144,13 @@ fn no_world_breaks_an_invariant_whatever_fails_dies_or_comes_late() {
     }
     assert!(broken.is_empty(), "{} worlds broke a promise", broken.len());
     println!("{count} worlds, every invariant kept");
+}
+
+#[test]
+fn the_same_seed_makes_the_same_world_operation_by_operation() {
+    for seed in 1..=40 {
+        let (once, again) = (in_virtual_time(world(seed)), in_virtual_time(world(seed)));
+        assert!(once.trace.len() > 20, "seed {seed} did nothing");
+        assert_eq!(once, again, "seed {seed}");
+    }
 }

@@ -51,6 +51,9 @@ pub(super) enum Committed {
 impl Engine {
     /// A ticket that comes this much too early is worked on: clocks differ.
     const EARLY: Duration = Duration::from_secs(2);
+    /// For so long after a commit its worker is taken to be handing over. It is less than the pause after which the
+    /// host brings back a message that failed, so that such a one comes late enough to stand in.
+    const HAND_OVER: Duration = Duration::from_secs(3);
 
     /// `queue` is the one that the ticket came from; a ticket of another phase's queue moves nothing.
     pub async fn deliver(&self, queue: &str, ticket: &Ticket) -> Result<Acknowledged, DeliveryError> {
@@ -89,7 +92,8 @@ impl Engine {
     }
 
     /// The worker of the ticket right before the present one may have died after its commit and before its hand-over.
-    /// It sent nothing else, so a ticket any older than that cannot stand in for the present one.
+    /// It sent nothing else, so a ticket any older than that cannot stand in for the present one; and a ticket that
+    /// comes right behind the commit is a duplicate, whose own successors would be duplicates for ever.
     async fn resend_if_missing(
         &self,
         spec: &PipelineSpec,
@@ -98,6 +102,7 @@ impl Engine {
     ) -> Result<Acknowledged, DeliveryError> {
         if let Progress::Ready { wake_at, .. } = &run.progress
             && ticket.seq + 1 == run.seq
+            && run.updated_at + Self::HAND_OVER <= self.clock.now()
         {
             self.send(spec, &run.ticket(), *wake_at).await?;
         }

@@ -9,7 +9,7 @@ use super::pipeline::Pipeline;
 use super::ports::{Record, StoreError, TransactError, Write};
 use super::rows;
 use super::transition::{self, Step};
-use crate::model::{Failure, GENESIS, Progress, Run, RunId, Scope, Wake};
+use crate::model::{Event, Failure, GENESIS, Progress, Run, RunId, Scope, Wake};
 
 pub struct StartRequest {
     pub pipeline: &'static str,
@@ -53,9 +53,10 @@ impl Engine {
         {
             return self.replay(pipeline, started).await;
         }
-        let run = self.new_run(pipeline, &request)?;
+        let mut run = self.new_run(pipeline, &request)?;
+        let event = transition::begin(&mut run);
         self.announce(&run).await?;
-        match self.write_start(&run, request.idempotency_key.as_deref(), &payload).await {
+        match self.write_start(&run, &event, request.idempotency_key.as_deref(), &payload).await {
             Ok(()) => self.queue_first(pipeline, run).await,
             Err(TransactError::Store(error)) => Err(error.into()),
             Err(TransactError::Conflict(_)) => {
@@ -120,13 +121,17 @@ impl Engine {
         }
     }
 
-    async fn write_start(&self, run: &Run, key: Option<&str>, payload: &str) -> Result<(), TransactError> {
-        let mut run = run.clone();
-        let event = transition::begin(&mut run);
+    async fn write_start(
+        &self,
+        run: &Run,
+        event: &Event,
+        key: Option<&str>,
+        payload: &str,
+    ) -> Result<(), TransactError> {
         let mut writes = vec![
-            Write::Insert { key: rows::LOCK.into(), record: rows::lock_record(&run)? },
-            Write::Insert { key: rows::run_key(&run.id), record: rows::run_record(&run)? },
-            Write::Insert { key: rows::event_key(&run.id, event.number), record: rows::event_record(&event)? },
+            Write::Insert { key: rows::LOCK.into(), record: rows::lock_record(run)? },
+            Write::Insert { key: rows::run_key(&run.id), record: rows::run_record(run)? },
+            Write::Insert { key: rows::event_key(&run.id, event.number), record: rows::event_record(event)? },
         ];
         if let Some(key) = key {
             let record = rows::to_record(&serde_json::json!({"run": run.id, "payload": payload}))?;

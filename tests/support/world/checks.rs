@@ -9,7 +9,7 @@ use super::World;
 use super::storage::Tables;
 
 fn read<T: DeserializeOwned>(record: &Record) -> T {
-    serde_json::from_value(Value::Object(record.clone())).expect("a row can be read back")
+    T::deserialize(record).expect("a row can be read back")
 }
 
 /// Looks at a transaction that is about to take effect.
@@ -27,6 +27,8 @@ pub fn transaction(tables: &mut Tables, partition: &str, writes: &[Write], now: 
         let before: Option<Run> =
             tables.rows.get(&(partition.to_owned(), write.key().to_owned())).map(|row| read(&row.record));
         run_step(before.as_ref(), &after, writes, now, &mut breaches);
+        tables.live += usize::from(before.is_none());
+        tables.live -= usize::from(after.is_ended() && before.is_some_and(|before| !before.is_ended()));
     }
     tables.breaches.extend(breaches);
 }

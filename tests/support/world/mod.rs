@@ -3,18 +3,28 @@
 
 mod chaos;
 mod checks;
+mod client;
+mod frozen;
+mod injector;
 mod storage;
 mod workers;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use windlass::engine::ports::Clock;
 use windlass::engine::{Engine, Registry, Settings};
 use windlass::model::Timestamp;
 
 #[allow(unused_imports)]
-pub use chaos::{Chaos, Fault, Mode};
+pub use chaos::{Chaos, Fault, Mode, Operation};
+#[allow(unused_imports)]
+pub use client::{drill, request, with_key};
+#[allow(unused_imports)]
+pub use frozen::Frozen;
+#[allow(unused_imports)]
+pub use injector::Injector;
 #[allow(unused_imports)]
 pub use storage::{Message, Tables};
 #[allow(unused_imports)]
@@ -23,6 +33,7 @@ pub use workers::{Came, live};
 pub struct World {
     pub tables: Arc<Mutex<Tables>>,
     pub chaos: Arc<Mutex<Chaos>>,
+    changed: Arc<Notify>,
     clock: Arc<WorldClock>,
     registry: Registry,
 }
@@ -48,39 +59,38 @@ impl World {
     pub const GRACE: Duration = Duration::from_secs(30);
 
     pub fn new(seed: u64, chaos: Chaos, registry: Registry) -> Self {
-        let clock = WorldClock {
-            origin: tokio::time::Instant::now(),
-            random: Mutex::new(fastrand::Rng::with_seed(seed ^ 0x5eed)),
-        };
-        Self { tables: Arc::default(), chaos: Arc::new(Mutex::new(chaos)), clock: Arc::new(clock), registry }
+        Self::made(seed, chaos, |_| (registry, ())).0
+    }
+
+    /// A world with systems outside, which `set_up` puts where the same faults get at them.
+    pub fn made<O>(seed: u64, chaos: Chaos, set_up: impl FnOnce(&Injector) -> (Registry, O)) -> (Self, O) {
+        let random = Mutex::new(fastrand::Rng::with_seed(seed ^ 0x5eed));
+        let clock = Arc::new(WorldClock { origin: tokio::time::Instant::now(), random });
+        let chaos = Arc::new(Mutex::new(chaos));
+        let (registry, outside) = set_up(&Injector { chaos: Arc::clone(&chaos), clock: Arc::clone(&clock) });
+        (Self { tables: Arc::default(), chaos, changed: Arc::default(), clock, registry }, outside)
     }
 
     /// An engine as one process would have it.
     pub fn engine(&self, instance: &str) -> Engine {
         let storage = Arc::new(storage::Storage {
             tables: Arc::clone(&self.tables),
-            chaos: Arc::clone(&self.chaos),
-            clock: Arc::clone(&self.clock),
+            changed: Arc::clone(&self.changed),
+            injector: Injector { chaos: Arc::clone(&self.chaos), clock: Arc::clone(&self.clock) },
         });
         let settings =
             Settings { instance: instance.to_owned(), lease: Self::LEASE, grace: Self::GRACE, max_crashes: 5 };
-        Engine::new(
-            self.registry.clone(),
-            storage.clone(),
-            storage.clone(),
-            storage,
-            Arc::clone(&self.clock) as Arc<dyn Clock>,
-            settings,
-        )
+        let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
+        Engine::new(self.registry.clone(), storage.clone(), storage.clone(), storage, clock, settings)
     }
 
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    /// The world without its chaos, for looking at what came of it.
+    /// The world goes on without its chaos.
     pub fn calm(&self) {
-        *self.chaos.lock().expect("the lock is never poisoned") = Chaos::none();
+        self.chaos.lock().expect("never poisoned").calm();
     }
 }
 

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use tokio::sync::Notify;
 use windlass::engine::ports::{
     Appended, Clock, LogStore, RunStore, StoreError, Stored, TicketQueue, TransactError, Version, Write,
 };
 use windlass::model::{Ticket, Timestamp};
 
-use super::chaos::{Chaos, Mode};
-use super::{World, WorldClock, checks};
+use super::checks;
+use super::injector::Injector;
 
 #[derive(Clone, Debug)]
 pub struct Message {
@@ -22,6 +23,8 @@ pub struct Message {
     pub visible_at: Timestamp,
     pub dequeued: u32,
     pub receipt: u64,
+    /// Made from another message by the chaos.
+    pub copy: bool,
 }
 
 #[derive(Default)]
@@ -33,6 +36,8 @@ pub struct Tables {
     pub blocks: usize,
     pub appends: BTreeMap<String, usize>,
     pub sent: u64,
+    /// Runs that have not ended.
+    pub live: usize,
     /// Broken promises that a write showed.
     pub breaches: Vec<String>,
     next: u64,
@@ -47,8 +52,9 @@ impl Tables {
 
 pub struct Storage {
     pub tables: Arc<Mutex<Tables>>,
-    pub chaos: Arc<Mutex<Chaos>>,
-    pub clock: Arc<WorldClock>,
+    /// Told whenever a message or a run has changed.
+    pub changed: Arc<Notify>,
+    pub injector: Injector,
 }
 
 fn silent() -> StoreError {
@@ -56,46 +62,29 @@ fn silent() -> StoreError {
 }
 
 impl Storage {
-    /// Does `effect`, unless the chaos wants it otherwise. A death is a future that never comes back: its worker is
-    /// dropped by whoever runs it.
     async fn operate<T, E: From<StoreError>>(
         &self,
-        name: &str,
+        name: String,
         effect: impl FnOnce(&mut Tables) -> Result<T, E>,
     ) -> Result<T, E> {
-        let struck = self.chaos.lock().expect("never poisoned").strike(name);
-        tokio::task::yield_now().await;
-        match struck {
-            Some(Mode::Before) => return Err(silent().into()),
-            Some(Mode::DieBefore) => return super::workers::die().await,
-            Some(Mode::Stall) => {
-                let span = World::LEASE + self.chaos.lock().expect("never poisoned").span(World::LEASE);
-                tokio::time::sleep(span).await;
-            }
-            Some(Mode::After | Mode::DieAfter) | None => {}
-        }
-        let answer = effect(&mut self.tables.lock().expect("never poisoned"));
-        match struck {
-            Some(Mode::After) => Err(silent().into()),
-            Some(Mode::DieAfter) => super::workers::die().await,
-            _ => answer,
-        }
+        let on_tables = || effect(&mut self.tables.lock().expect("never poisoned"));
+        self.injector.operate(name, || silent().into(), on_tables).await
     }
 }
 
 #[async_trait]
 impl RunStore for Storage {
     async fn get(&self, partition: &str, key: &str) -> Result<Option<Stored>, StoreError> {
-        self.operate(&format!("get {key}"), |tables| {
+        self.operate(format!("get {key}"), |tables| {
             Ok(tables.rows.get(&(partition.to_owned(), key.to_owned())).cloned())
         })
         .await
     }
 
     async fn transact(&self, partition: &str, writes: Vec<Write>) -> Result<Vec<Version>, TransactError> {
-        let now = self.clock.now();
+        let clock = Arc::clone(&self.injector.clock);
         let name = format!("transact {}", writes.first().map(Write::key).unwrap_or_default());
-        self.operate(&name, |tables| {
+        self.operate(name, |tables| {
             for (index, write) in writes.iter().enumerate() {
                 let found = tables.rows.get(&(partition.to_owned(), write.key().to_owned()));
                 let fits = match write {
@@ -108,8 +97,10 @@ impl RunStore for Storage {
                     return Err(TransactError::Conflict(index));
                 }
             }
-            checks::transaction(tables, partition, &writes, now);
-            Ok(writes.into_iter().map(|write| put(tables, partition, write)).collect())
+            checks::transaction(tables, partition, &writes, clock.now());
+            let versions = writes.into_iter().map(|write| put(tables, partition, write)).collect();
+            self.changed.notify_waiters();
+            Ok(versions)
         })
         .await
     }
@@ -121,7 +112,7 @@ impl RunStore for Storage {
         before: &str,
         limit: usize,
     ) -> Result<Vec<(String, Stored)>, StoreError> {
-        self.operate(&format!("range {after}"), |tables| {
+        self.operate(format!("range {after}"), |tables| {
             let found = tables
                 .rows
                 .iter()
@@ -149,12 +140,15 @@ fn put(tables: &mut Tables, partition: &str, write: Write) -> Version {
 #[async_trait]
 impl TicketQueue for Storage {
     async fn send(&self, queue: &str, ticket: &Ticket, delay: Duration) -> Result<(), StoreError> {
-        let visible_at = self.clock.now() + delay;
-        self.operate(&format!("send {queue}"), |tables| {
+        self.operate(format!("send {queue}"), |tables| {
             let id = tables.fresh();
             tables.sent += 1;
+            // A queue is polled now and then.
+            let polled = self.injector.chaos.lock().expect("never poisoned").jitter(Duration::from_secs(1));
+            let visible_at = self.injector.clock.now() + delay + polled;
             let (queue, text) = (queue.to_owned(), ticket.to_json());
-            tables.messages.push(Message { id, queue, text, visible_at, dequeued: 0, receipt: 0 });
+            tables.messages.push(Message { id, queue, text, visible_at, dequeued: 0, receipt: 0, copy: false });
+            self.changed.notify_waiters();
             Ok(())
         })
         .await
@@ -164,7 +158,7 @@ impl TicketQueue for Storage {
 #[async_trait]
 impl LogStore for Storage {
     async fn append(&self, segment: &str, position: u64, bytes: Bytes) -> Result<Appended, StoreError> {
-        self.operate(&format!("append {segment}"), |tables| {
+        self.operate(format!("append {segment}"), |tables| {
             let limit = tables.blocks;
             let length = tables.segments.get(segment).map_or(0, |held| held.len() as u64);
             if length != position {
@@ -182,7 +176,7 @@ impl LogStore for Storage {
     }
 
     async fn read(&self, segment: &str, start: u64, end: u64) -> Result<Bytes, StoreError> {
-        self.operate(&format!("read {segment}"), |tables| {
+        self.operate(format!("read {segment}"), |tables| {
             let held = tables.segments.get(segment).map(Vec::as_slice).unwrap_or_default();
             let cut = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(held.len());
             Ok(Bytes::copy_from_slice(&held[cut(start)..cut(end)]))

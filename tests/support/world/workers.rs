@@ -46,37 +46,58 @@ impl World {
     /// A received message is hidden this long unless its worker says otherwise.
     const HIDDEN: Duration = Duration::from_secs(600);
     const MOST_DELIVERIES: u32 = 5;
+    /// Half the longest time between two sweeps, and the least.
+    const SWEEPS: Duration = Duration::from_secs(30);
 
     /// Receives one visible message, any of them.
     pub fn receive(&self) -> Option<Message> {
         let now = self.now();
         let mut tables = self.tables.lock().expect("never poisoned");
         let mut chaos = self.chaos.lock().expect("never poisoned");
-        let receipt = tables.fresh();
-        let visible: Vec<usize> =
-            (0..tables.messages.len()).filter(|&at| tables.messages[at].visible_at <= now).collect();
-        if visible.is_empty() {
+        let visible = tables.messages.iter().filter(|message| message.visible_at <= now).count();
+        if visible == 0 {
             return None;
         }
-        let at = visible[chaos.pick(visible.len())];
-        let message = &mut tables.messages[at];
+        let receipt = tables.fresh();
+        let chosen = chaos.pick(visible);
+        let message = tables.messages.iter_mut().filter(|message| message.visible_at <= now).nth(chosen)?;
         message.visible_at = now + Self::HIDDEN;
         message.dequeued += 1;
         message.receipt = receipt;
         let received = message.clone();
-        // Now and then a copy of it is delivered as well: at once, or much later.
-        if chaos.chance(60) {
-            let delay = if chaos.chance(500) { Duration::from_secs(7200) } else { Duration::ZERO };
+        if let Some(later) = chaos.copy_after().filter(|_| !received.copy) {
             let id = tables.fresh();
-            let copy = Message { id, visible_at: now + chaos.span(delay), ..received.clone() };
-            tables.messages.push(copy);
+            tables.messages.push(Message { id, visible_at: now + later, copy: true, ..received.clone() });
+            self.changed.notify_waiters();
         }
         Some(received)
+    }
+
+    /// Receives a message as soon as there is one.
+    pub async fn next_message(&self) -> Message {
+        loop {
+            let changed = self.changed.notified();
+            if let Some(message) = self.receive() {
+                return message;
+            }
+            let soonest = {
+                let tables = self.tables.lock().expect("never poisoned");
+                tables.messages.iter().map(|message| message.visible_at).min()
+            };
+            match soonest {
+                Some(at) => {
+                    let pause = at.since(self.now());
+                    tokio::select! { biased; () = changed => {} () = tokio::time::sleep(pause) => {} }
+                }
+                None => changed.await,
+            }
+        }
     }
 
     pub fn delete(&self, message: &Message) {
         let mut tables = self.tables.lock().expect("never poisoned");
         tables.messages.retain(|held| held.id != message.id || held.receipt != message.receipt);
+        self.changed.notify_waiters();
     }
 
     fn release(&self, message: &Message) {
@@ -85,6 +106,7 @@ impl World {
         let held = tables.messages.iter_mut().find(|held| held.id == message.id && held.receipt == message.receipt);
         if let Some(held) = held {
             held.visible_at = visible_at;
+            self.changed.notify_waiters();
         }
     }
 
@@ -116,18 +138,15 @@ impl World {
 
     async fn worker(&self, engine: &Engine) {
         loop {
-            match self.receive() {
-                Some(message) => {
-                    self.deliver(engine, &message).await;
-                }
-                None => tokio::time::sleep(Duration::from_secs(1)).await,
-            }
+            let message = self.next_message().await;
+            self.deliver(engine, &message).await;
         }
     }
 
     async fn sweeper(&self, engine: &Engine) {
         loop {
-            tokio::time::sleep(Duration::from_secs(30)).await;
+            let early = self.chaos.lock().expect("never poisoned").jitter(Self::SWEEPS);
+            tokio::time::sleep(Self::SWEEPS * 2 - early).await;
             if let Some(Ok(report)) = live(engine.sweep()).await {
                 let breaches = report.breaches.iter().map(|breach| format!("{}: {}", breach.run, breach.what));
                 self.tables.lock().expect("never poisoned").breaches.extend(breaches);
@@ -135,28 +154,41 @@ impl World {
         }
     }
 
-    async fn until_quiet(&self, longest: Duration) {
-        let end = self.now() + longest;
+    fn is_quiet(&self) -> bool {
+        let tables = self.tables.lock().expect("never poisoned");
+        tables.live == 0 && tables.messages.is_empty()
+    }
+
+    async fn until_quiet(&self) {
         loop {
-            tokio::time::sleep(Duration::from_secs(10)).await;
-            let quiet = self.runs().iter().all(windlass::model::Run::is_ended)
-                && self.tables.lock().expect("never poisoned").messages.is_empty();
-            if quiet || self.now() > end {
+            let changed = self.changed.notified();
+            if self.is_quiet() {
                 return;
             }
+            changed.await;
         }
     }
 
-    /// Three workers and a sweep, until every run has ended and every message is gone, or the time is up.
-    pub async fn turn(&self, longest: Duration) {
+    /// Three workers and a sweep, until `story` is told, every run has ended and every message is gone; at the latest
+    /// after `longest`.
+    pub async fn play(&self, longest: Duration, story: impl Future<Output = ()>) {
         let engines = [self.engine("a"), self.engine("b"), self.engine("c"), self.engine("s")];
+        let told = async {
+            story.await;
+            self.until_quiet().await;
+        };
         tokio::select! {
             biased;
-            () = self.until_quiet(longest) => {}
+            _ = tokio::time::timeout(longest, told) => {}
             () = self.worker(&engines[0]) => {}
             () = self.worker(&engines[1]) => {}
             () = self.worker(&engines[2]) => {}
             () = self.sweeper(&engines[3]) => {}
         }
+    }
+
+    /// Lets the world go on by itself.
+    pub async fn turn(&self, longest: Duration) {
+        self.play(longest, async {}).await;
     }
 }

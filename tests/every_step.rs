@@ -1,0 +1,91 @@
+//! Every operation of a run fails, is not answered, stalls and kills its caller; every message comes twice.
+
+mod support;
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use support::effects;
+use support::every_step::{Case, Tell, for_every_storage_operation};
+use support::outside::Outside;
+use support::probe::{self, PHASES, SUCCEEDED, end, said};
+use support::world::{Injector, World, drill};
+use windlass::model::End;
+use windlass::pipelines::probe::RELEASE;
+
+/// Runs the probe at every step; it must come to `expected` with `code`, after `done` phases that left one line each.
+fn probe_stands(input: Value, told: Option<Tell>, done: usize, expected: End, code: Option<&str>) {
+    let case = Case { pipeline: probe::SPEC.name, scope: probe::SCOPE, input, told };
+    let set_up = |_: &Injector| (probe::registry(), ());
+    let worlds = for_every_storage_operation(set_up, &case, |world: &World, run, ()| {
+        assert_eq!((end(run), run.failure.as_ref().map(|failure| failure.code.as_str())), (expected, code));
+        let said = said(world, run);
+        // A fault may hold the run up until a cancellation overtakes it.
+        let done = if expected == End::Terminated { said.len().min(done) } else { done };
+        assert_eq!(said, PHASES[..done]);
+        assert_eq!(run.state["done"].as_array().map_or(0, Vec::len), done);
+        if expected == SUCCEEDED {
+            assert_eq!(run.output, json!({"phases": PHASES}));
+        }
+    });
+    assert!(worlds > 90, "{worlds} worlds are not every step");
+}
+
+#[test]
+fn a_run_comes_to_its_end_whatever_is_struck() {
+    probe_stands(json!({}), None, 4, SUCCEEDED, None);
+}
+
+#[test]
+fn a_wait_comes_to_its_end_whatever_is_struck() {
+    for phase in PHASES {
+        probe_stands(drill(phase, "wait"), None, 4, SUCCEEDED, None);
+    }
+}
+
+#[test]
+fn a_block_is_released_by_one_signal_whatever_is_struck() {
+    let signal = Tell::Signal { after: Duration::from_secs(5), name: RELEASE, value: json!(true) };
+    for phase in PHASES {
+        probe_stands(drill(phase, "block"), Some(signal.clone()), 4, SUCCEEDED, None);
+    }
+}
+
+#[test]
+fn a_cancelled_run_is_terminated_whatever_is_struck() {
+    let cancel = Tell::Cancel { after: Duration::from_secs(20) };
+    for (done, phase) in PHASES.into_iter().enumerate() {
+        probe_stands(drill(phase, "block"), Some(cancel.clone()), done, End::Terminated, None);
+    }
+}
+
+#[test]
+fn a_failure_keeps_its_cause_whatever_is_struck() {
+    for (action, code) in [("fail", "drill_failure"), ("flake", "drill_flake"), ("panic", "phase_panicked")] {
+        for (done, phase) in PHASES.into_iter().enumerate() {
+            probe_stands(drill(phase, action), None, done, End::Failed, Some(code));
+        }
+    }
+}
+
+#[test]
+fn i7_external_effects_are_found_again_whatever_is_struck() {
+    let set_up = |injector: &Injector| {
+        let outside = Outside::new(injector);
+        (effects::registry(&outside), outside)
+    };
+    let case = Case { pipeline: "effects", scope: "effects:every-step", input: Value::Null, told: None };
+    for_every_storage_operation(set_up, &case, |world: &World, run, outside| {
+        assert_eq!(end(run), SUCCEEDED);
+        assert_eq!(world.log(run, effects::SPEC.logs, effects::LOG), "named\nobserved\nstarted\ndone\n");
+        outside.effects(|effects| {
+            assert_eq!(effects.things.len(), 1, "a thing put again is the same thing");
+            let of = |kind: &str| effects.jobs.iter().filter(|job| job.tag.starts_with(kind)).count();
+            assert_eq!(of("observed"), 1, "what is there is found, and not made again");
+            // Between the call and the checkpoint a death may strike; a job of which nobody knows is waited for by nobody.
+            assert!((1..=2).contains(&of("tracked")));
+            let job = usize::try_from(run.output["job"].as_u64().expect("a job")).expect("a place");
+            assert!(effects.asked.iter().all(|asked| *asked == job), "{effects:?}");
+        });
+    });
+}
