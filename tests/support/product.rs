@@ -32,6 +32,7 @@ pub struct Product {
 
 impl Product {
     /// Starts it and waits until it is ready.
+    #[expect(clippy::zombie_processes, reason = "it is shared by all tests of a process and ends with that")]
     pub fn start(start: Start) -> Self {
         let mut child = Command::new("sh")
             .args(["-c", LEASH, "sh", env!("CARGO_BIN_EXE_windlass-dev")])

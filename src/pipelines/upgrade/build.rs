@@ -7,7 +7,7 @@ use super::{Build, BuildStatus, build_log, tail};
 use crate::engine::PhaseError;
 use crate::model::Timestamp;
 
-/// A log may lag behind the end of its build; after this long it is taken as it is.
+/// A log may lag behind the end of its build; after this long without anything new it is taken as it is.
 const LOG_LAG: Duration = Duration::from_secs(30);
 
 /// What a look brought beyond the changes to the build itself.
@@ -15,10 +15,12 @@ const LOG_LAG: Duration = Duration::from_secs(30);
 pub struct Look {
     /// The log that they belong to and lines without their ends.
     pub lines: Vec<(String, String)>,
+    /// There is more output than one look takes.
+    pub behind: bool,
     pub error: Option<PhaseError>,
 }
 
-/// Reads the output before the status: output that precedes an end is then never missed by a look that sees the end.
+/// Reads the status before the output: the look that sees the end may then see all of the output too.
 /// The status decides; trouble with the log alone holds up nothing.
 pub async fn look(images: &dyn Images, now: Timestamp, name: &str, build: &mut Build) -> Look {
     let mut look = Look::default();
@@ -30,10 +32,17 @@ pub async fn look(images: &dyn Images, now: Timestamp, name: &str, build: &mut B
         }
     }
     match tail::read(images, &id, build).await {
-        Ok(lines) => look.lines = lines.into_iter().map(|line| (build_log(name), line)).collect(),
+        Ok(news) => {
+            if !news.lines.is_empty() {
+                build.heard_at = Some(now);
+            }
+            look.behind = news.more;
+            look.lines = news.lines.into_iter().map(|line| (build_log(name), line)).collect();
+        }
         Err(error) => tracing::warn!(component = name, %error, "a build's output cannot be read for now"),
     }
-    if build.ended_at.is_some_and(|at| at + LOG_LAG <= now) && !build.log_complete {
+    let silent = build.status.is_ended() && build.heard_at.is_some_and(|at| at + LOG_LAG <= now);
+    if silent && !build.log_complete {
         look.lines.push((build_log(name), "(the rest of this log did not arrive)".to_owned()));
         build.log_complete = true;
     }
@@ -55,7 +64,7 @@ fn note(build: &mut Build, progress: Progress, now: Timestamp) {
         Progress::Cancelled => BuildStatus::Cancelled,
     };
     if build.status.is_ended() {
-        build.ended_at = Some(now);
+        build.heard_at = Some(now);
     }
 }
 

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::StreamExt;
 use futures::future::join_all;
+use futures::stream::FuturesUnordered;
 use serde_json::{Map, Value, json};
 
 use super::ports::BuildOrder;
@@ -40,18 +42,22 @@ impl Phase for Building {
         for (log, lines) in looks.iter().flat_map(|look| &look.lines) {
             ctx.log(log, lines);
         }
-        state.progress = steps::progress(&state);
+        state.progress = state.progress.max(steps::progress(&state));
         ctx.set_state(&state)?;
+        if let Some((name, build)) = state.builds.iter().find(|(_, build)| build.has_failed()) {
+            // The end of a run waits for nothing, so the lines that tell why are brought home first.
+            ctx.checkpoint().await?;
+            return Err(PhaseError::Fatal(failure(name, build)));
+        }
+        let behind = looks.iter().any(|look| look.behind);
         if let Some(error) = looks.into_iter().find_map(|look| look.error) {
             return Err(error);
-        }
-        if let Some((name, build)) = state.builds.iter().find(|(_, build)| build.has_failed()) {
-            return Err(PhaseError::Fatal(failure(name, build)));
         }
         if state.builds.values().all(Build::is_done) {
             return Ok(Outcome::Done { verdict: Verdict::Succeeded, output: output(&state) });
         }
-        Ok(Outcome::Wait { after: self.pause(ctx), reason: waiting_for(&state) })
+        let after = if behind { self.upgrade.poll } else { self.pause(ctx) };
+        Ok(Outcome::Wait { after, reason: waiting_for(&state) })
     }
 
     /// Stops the builds that still run: a failed or cancelled upgrade needs none of them.
@@ -59,7 +65,7 @@ impl Phase for Building {
         let mut state: UpgradeState = ctx.state()?;
         let stopped = join_all(state.builds.values_mut().map(|build| async {
             let Some(id) = build.run_id.clone().filter(|_| !build.status.is_ended()) else { return Ok(()) };
-            self.upgrade.images.cancel(&id).await?;
+            self.stop(&id).await?;
             build.status = BuildStatus::Cancelled;
             Ok(())
         }))
@@ -76,9 +82,9 @@ impl Building {
         input: &UpgradeInput,
         state: &mut UpgradeState,
     ) -> Result<(), PhaseError> {
-        let sources = &state.sources;
-        let answers = join_all(state.builds.values_mut().filter(|build| build.run_id.is_none()).map(|build| async {
-            let source = sources.get(&build.context).cloned().ok_or_else(|| {
+        let mut orders = Vec::new();
+        for (name, build) in state.builds.iter().filter(|(_, build)| build.run_id.is_none()) {
+            let source = state.sources.get(&build.context).cloned().ok_or_else(|| {
                 PhaseError::fatal("source_lost", "the run does not know where its build context is; start again")
             })?;
             let order = BuildOrder {
@@ -87,16 +93,40 @@ impl Building {
                 image: build.image.clone(),
                 arguments: vec![("APP_VERSION".to_owned(), input.target_version.clone())],
             };
-            build.run_id = Some(self.upgrade.images.schedule(&order).await?);
-            build.status = BuildStatus::Queued;
-            Ok(())
-        }))
-        .await;
-        state.progress = steps::progress(state);
+            orders.push((name.clone(), order));
+        }
+        let images = self.upgrade.images.as_ref();
+        let mut answers: FuturesUnordered<_> =
+            orders.iter().map(|(name, order)| async move { (name, images.schedule(order).await) }).collect();
+        let mut trouble = None;
+        while let Some((name, answer)) = answers.next().await {
+            match (answer, state.builds.get_mut(name)) {
+                (Ok(id), Some(build)) => {
+                    build.run_id = Some(id);
+                    build.status = BuildStatus::Queued;
+                    state.progress = steps::progress(state);
+                    // At once: this delivery may be cut off while it waits for the others.
+                    ctx.set_state(state)?;
+                }
+                (Ok(_), None) => {}
+                (Err(error), _) => trouble = trouble.or(Some(error)),
+            }
+        }
         // Ids first, troubles second: a build that was begun must not be forgotten because its neighbour was refused.
-        ctx.set_state(state)?;
         ctx.checkpoint().await?;
-        answers.into_iter().collect()
+        trouble.map_or(Ok(()), Err)
+    }
+
+    /// A run that ends comes back for nothing, so a builder that is out of order for a moment is asked again right now.
+    async fn stop(&self, id: &str) -> Result<(), PhaseError> {
+        const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
+        for pause in PAUSES {
+            match self.upgrade.images.cancel(id).await {
+                Err(PhaseError::Retryable { .. }) => tokio::time::sleep(pause).await,
+                answer => return answer,
+            }
+        }
+        self.upgrade.images.cancel(id).await
     }
 
     /// Short while the builds are young, longer as they age: a look costs money and a person watches the beginning.

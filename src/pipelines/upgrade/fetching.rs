@@ -90,7 +90,7 @@ impl Fetching {
                     error: None,
                     log_bytes: 0,
                     log_complete: false,
-                    ended_at: None,
+                    heard_at: None,
                     step: None,
                     last_lines: Vec::new(),
                 };

@@ -76,11 +76,7 @@ impl Images for RegistryImages {
     }
 
     async fn progress(&self, id: &str) -> Result<Progress, PhaseError> {
-        let run = self.client()?.run(id).await.map_err(graded)?;
-        if run.status.is_ended() {
-            self.links.lock().await.retain(|held, _| held != id);
-        }
-        Ok(progress(run))
+        self.client()?.run(id).await.map(progress).map_err(graded)
     }
 
     async fn output(&self, id: &str, from: u64, most: usize) -> Result<Output, PhaseError> {
@@ -95,6 +91,9 @@ impl Images for RegistryImages {
             answer => answer,
         };
         let chunk = chunk.map_err(graded)?;
+        if chunk.complete.is_some() {
+            self.links.lock().await.remove(id);
+        }
         Ok(Output { bytes: chunk.bytes.to_vec(), complete: chunk.complete.is_some() })
     }
 
@@ -124,7 +123,8 @@ fn graded(error: AzureError) -> PhaseError {
         _ => "",
     };
     let failure = Failure::new(code(error.kind), format!("{error}{advice}"));
-    if error.is_retryable() {
+    // Every try asks for an address of its own.
+    if error.is_retryable() || error.kind == ErrorKind::LinkExpired {
         PhaseError::Retryable { after: error.retry_after, failure }
     } else {
         PhaseError::Fatal(failure)

@@ -22,6 +22,9 @@ pub struct GitSource {
     pub workspaces: PathBuf,
 }
 
+/// Longer than any fetch may take.
+const ABANDONED: Duration = Duration::from_secs(3600);
+
 #[async_trait]
 impl Source for GitSource {
     async fn prepare(
@@ -37,6 +40,7 @@ impl Source for GitSource {
                 "no repository is configured to upgrade from; set UPGRADE_GIT_REMOTE to its https address",
             )
         })?;
+        self.tidy_up().await;
         let workspace = Workspace::create(&self.workspaces, job).await.map_err(workspace_error)?;
         let limits = FetchLimits { max_duration: within, ..FetchLimits::default() };
         let fetched = fetch(remote, tag, &limits, workspace.path()).await.map_err(|error| git_error(&error, remote))?;
@@ -71,6 +75,17 @@ impl Source for GitSource {
     async fn discard(&self, job: &str) -> Result<(), PhaseError> {
         let workspace = Workspace::at(&self.workspaces, job).await.map_err(workspace_error)?;
         workspace.remove().await.map_err(workspace_error)
+    }
+}
+
+impl GitSource {
+    /// Removes what workers that died here have left, since their runs went on elsewhere or ended.
+    async fn tidy_up(&self) {
+        match Workspace::sweep(&self.workspaces, ABANDONED).await {
+            Ok(0) => {}
+            Ok(removed) => tracing::info!(removed, "removed abandoned workspaces"),
+            Err(error) => tracing::warn!(%error, "abandoned workspaces cannot be removed"),
+        }
     }
 }
 

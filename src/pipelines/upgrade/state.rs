@@ -61,9 +61,9 @@ pub struct Build {
     /// Whether our log has all of the output.
     #[serde(default)]
     pub log_complete: bool,
-    /// When the build was first seen to have ended.
+    /// When the output last brought something new, or the build was first seen to have ended.
     #[serde(default)]
-    pub ended_at: Option<Timestamp>,
+    pub heard_at: Option<Timestamp>,
     /// The step that the output last told of, and how many there are.
     #[serde(default)]
     pub step: Option<(u32, u32)>,
