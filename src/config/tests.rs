@@ -77,7 +77,7 @@ fn all_faults_come_at_once_one_line_each() {
         ("PLATFORM_ACR_NAME", "reg.azurecr.io"),
         ("PLATFORM_RESOURCE_GROUP", "a/b"),
         ("PLATFORM_SUBSCRIPTION_ID", "sub"),
-        ("WINDLASS_LEASE_SECONDS", "14"),
+        ("WINDLASS_LEASE_SECONDS", "1"),
         ("WINDLASS_MAX_CRASHES", "many"),
         ("WINDLASS_LOG", "=,=loud"),
         ("WINDLASS_LOG_FORMAT", "xml"),

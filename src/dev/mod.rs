@@ -2,7 +2,10 @@
 
 pub mod azure;
 pub mod bench;
+pub mod error_reference;
 pub mod functions;
+#[cfg(test)]
+mod generated;
 pub mod host;
 pub mod package;
 pub mod queues;

@@ -84,25 +84,10 @@ fn form(setting: &Setting) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-    use std::path::Path;
-
     use super::*;
     use crate::config::Config;
-
-    /// Compares, or writes the file when `WINDLASS_WRITE` is set.
-    fn is_up_to_date(file: &str, expected: &str) {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
-        if std::env::var_os("WINDLASS_WRITE").is_some() {
-            std::fs::write(&path, expected).unwrap();
-        }
-        let actual = std::fs::read_to_string(&path).unwrap_or_default().replace("\r\n", "\n");
-        assert!(
-            actual == expected,
-            "{file} does not tell of the settings as they are; make it anew with\n\
-             WINDLASS_WRITE=1 cargo test --features dev --lib settings_files"
-        );
-    }
+    use crate::dev::generated::is_up_to_date;
+    use std::collections::BTreeMap;
 
     #[test]
     fn the_sample_has_every_setting_that_a_developer_may_want() {

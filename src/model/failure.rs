@@ -44,7 +44,7 @@ static FORMS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
         // An authorization value
         r"(?i)(?P<keep>\b(?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{8,}",
         // A function key or a signature in a query
-        r#"(?i)(?P<keep>[?&;](?:code|sig)=)[^\s&;"'<>]+"#,
+        r#"(?i)(?P<keep>(?:[?&;]code|\bsig)=)[^\s&;"'<>]+"#,
         // A key, token or password in a connection string, a header or an assignment
         r#"(?i)(?P<keep>\b[\w-]*(?:accountkey|sharedaccesskey|sharedaccesssignature|functions-key|api[_-]?key|private[_-]?key|password|passwd|pwd|secret|token)["']?\s*[=:]\s*["']?)[^\s&;,"'<>]{3,}"#,
         // A compact JSON web token standing alone

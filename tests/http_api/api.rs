@@ -270,8 +270,8 @@ impl Api {
     }
 
     /// The next `count` operations that begin with `operation` fail.
-    pub fn fail(&self, operation: &'static str, count: usize) {
-        let faults = (0..count).map(|_| Fault { operation, nth: 1, mode: Mode::Before }).collect();
+    pub fn fail(&self, operation: &'static str, count: u32) {
+        let faults = (1..=count).map(|nth| Fault { operation, nth, mode: Mode::Before }).collect();
         *self.world.chaos.lock().unwrap() = Chaos::scripted(faults);
     }
 }
