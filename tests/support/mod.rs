@@ -1,9 +1,11 @@
 //! What the tests have in common. Each test binary uses a part of it.
 #![allow(dead_code)]
 
+pub mod builder;
 pub mod effects;
 pub mod every_step;
 pub mod outside;
 pub mod probe;
 pub mod rig;
+pub mod upgraded;
 pub mod world;

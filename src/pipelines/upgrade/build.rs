@@ -7,8 +7,17 @@ use super::{Build, BuildStatus, build_log, tail};
 use crate::engine::PhaseError;
 use crate::model::Timestamp;
 
-/// A log may lag behind the end of its build; after this long without anything new it is taken as it is.
-const LOG_LAG: Duration = Duration::from_secs(30);
+/// How long, and for how many looks, the rest of the log of a build that has ended is hoped for in vain. Looks count
+/// too: time passes while workers die.
+struct Patience {
+    span: Duration,
+    looks: u32,
+}
+
+/// A log may lag behind the end of its build.
+const SILENCE: Patience = Patience { span: Duration::from_secs(30), looks: 3 };
+/// The log cannot be read at all.
+const OUTAGE: Patience = Patience { span: Duration::from_secs(5 * 60), looks: 8 };
 
 /// What a look brought beyond the changes to the build itself.
 #[derive(Default)]
@@ -31,20 +40,26 @@ pub async fn look(images: &dyn Images, now: Timestamp, name: &str, build: &mut B
             Err(error) => look.error = Some(error),
         }
     }
-    match tail::read(images, &id, build).await {
+    let patience = match tail::read(images, &id, build).await {
         Ok(news) => {
             if !news.lines.is_empty() {
-                build.heard_at = Some(now);
+                (build.heard_at, build.misses) = (Some(now), 0);
             }
             look.behind = news.more;
             look.lines = news.lines.into_iter().map(|line| (build_log(name), line)).collect();
+            SILENCE
         }
-        Err(error) => tracing::warn!(component = name, %error, "a build's output cannot be read for now"),
-    }
-    let silent = build.status.is_ended() && build.heard_at.is_some_and(|at| at + LOG_LAG <= now);
-    if silent && !build.log_complete {
-        look.lines.push((build_log(name), "(the rest of this log did not arrive)".to_owned()));
-        build.log_complete = true;
+        Err(error) => {
+            tracing::warn!(component = name, %error, "a build's output cannot be read for now");
+            OUTAGE
+        }
+    };
+    if look.lines.is_empty() && build.status.is_ended() && !build.log_complete {
+        build.misses += 1;
+        if build.misses >= patience.looks && build.heard_at.is_some_and(|at| at + patience.span <= now) {
+            look.lines.push((build_log(name), "(the rest of this log did not arrive)".to_owned()));
+            build.log_complete = true;
+        }
     }
     look
 }

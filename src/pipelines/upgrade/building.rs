@@ -44,7 +44,7 @@ impl Phase for Building {
         }
         state.progress = state.progress.max(steps::progress(&state));
         ctx.set_state(&state)?;
-        if let Some((name, build)) = state.builds.iter().find(|(_, build)| build.has_failed()) {
+        if let Some((name, build)) = failed(&state) {
             // The end of a run waits for nothing, so the lines that tell why are brought home first.
             ctx.checkpoint().await?;
             return Err(PhaseError::Fatal(failure(name, build)));
@@ -56,7 +56,8 @@ impl Phase for Building {
         if state.builds.values().all(Build::is_done) {
             return Ok(Outcome::Done { verdict: Verdict::Succeeded, output: output(&state) });
         }
-        let after = if behind { self.upgrade.poll } else { self.pause(ctx) };
+        let ending = behind || state.builds.values().any(|build| build.status.is_ended() && !build.is_done());
+        let after = if ending { self.upgrade.poll } else { self.pause(ctx) };
         Ok(Outcome::Wait { after, reason: waiting_for(&state) })
     }
 
@@ -130,6 +131,7 @@ impl Building {
     }
 
     /// Short while the builds are young, longer as they age: a look costs money and a person watches the beginning.
+    /// A build that has ended is waited for no longer than it has to be.
     fn pause(&self, ctx: &PhaseContext) -> Duration {
         let age = ctx.now().since(ctx.run().phase_entered_at);
         let factor = match age.as_secs() {
@@ -139,6 +141,13 @@ impl Building {
         };
         self.upgrade.poll * factor
     }
+}
+
+/// A build that failed by itself before one that was cancelled: a worker that died over the end of this run may have
+/// cancelled it.
+fn failed(state: &UpgradeState) -> Option<(&String, &Build)> {
+    let all = || state.builds.iter().filter(|(_, build)| build.has_failed());
+    all().find(|(_, build)| build.status == BuildStatus::Failed).or_else(|| all().next())
 }
 
 fn waiting_for(state: &UpgradeState) -> String {

@@ -91,6 +91,7 @@ impl Fetching {
                     log_bytes: 0,
                     log_complete: false,
                     heard_at: None,
+                    misses: 0,
                     step: None,
                     last_lines: Vec::new(),
                 };

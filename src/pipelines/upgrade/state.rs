@@ -64,6 +64,9 @@ pub struct Build {
     /// When the output last brought something new, or the build was first seen to have ended.
     #[serde(default)]
     pub heard_at: Option<Timestamp>,
+    /// Looks since the build's end that brought nothing of its log.
+    #[serde(default)]
+    pub misses: u32,
     /// The step that the output last told of, and how many there are.
     #[serde(default)]
     pub step: Option<(u32, u32)>,
