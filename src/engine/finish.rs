@@ -34,8 +34,7 @@ impl Engine {
         let step = match step {
             Step::Fail { failure, .. } => {
                 let work = self.abandon(work, ctx).await;
-                // A cancelled run that fails on its way out was terminated.
-                if ctx.run().cancel.is_some() { Step::Terminate { work } } else { Step::Fail { work, failure } }
+                ending(ctx, work, failure)
             }
             other => other,
         };
@@ -129,4 +128,9 @@ impl Engine {
         }
         work
     }
+}
+
+/// A cancelled run that fails on its way out was terminated.
+pub(super) fn ending(ctx: &PhaseContext, work: Work, failure: Failure) -> Step {
+    if ctx.run().cancel.is_some() { Step::Terminate { work } } else { Step::Fail { work, failure } }
 }

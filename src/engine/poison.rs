@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 use super::Engine;
 use super::context::PhaseContext;
 use super::deliver::DeliveryError;
+use super::finish::ending;
 use super::held::{Held, WriteError};
 use super::ports::Appended;
 use super::transition::Step;
@@ -56,7 +57,7 @@ impl Engine {
                  app around this time for the cause, then start again"
             ),
         );
-        match held.take(Step::Fail { work, failure }).await {
+        match held.take(ending(&ctx, work, failure)).await {
             Ok(_) => Ok(Poisoned::RunEnded),
             Err(WriteError::Store(error)) => Err(error.into()),
             Err(WriteError::Illegal(_) | WriteError::Gone) => Ok(Poisoned::Harmless),

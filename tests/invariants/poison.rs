@@ -55,6 +55,19 @@ fn i10_a_poison_ticket_ends_its_run_in_whatever_phase_it_is() {
 }
 
 #[test]
+fn i10_a_cancelled_run_whose_ticket_is_poison_was_terminated() {
+    in_virtual_time(async {
+        let world = probe::world();
+        let run = world.start(probe::plain()).await;
+        let cancelled = world.engine("client").cancel(&run.id, "tester", "a drill").await.expect("a run to cancel");
+        let function = format!("probe-{}-poison", cancelled.phase);
+        assert_eq!(invoke(&world, &function, &cancelled.ticket().to_json()).await, 200);
+        assert_eq!(end(&world.stored(&run.id)), End::Terminated);
+        assert_eq!(world.lock_owner(SCOPE), None);
+    });
+}
+
+#[test]
 fn i10_a_poison_ticket_of_a_run_that_has_moved_on_or_is_being_worked_on_ends_nothing() {
     in_virtual_time(async {
         let world = probe::world();
