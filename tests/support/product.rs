@@ -75,15 +75,22 @@ impl Product {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).join("\n")
     }
 
-    /// Waits for a line that holds all of these words, and gives it.
-    pub async fn says(&self, words: &[&str]) -> String {
+    /// How many lines hold all of these words.
+    pub fn count(&self, words: &[&str]) -> usize {
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.iter().filter(|line| words.iter().all(|word| line.contains(word))).count()
+    }
+
+    /// Waits for a line that holds all of these words.
+    pub async fn says(&self, words: &[&str]) {
+        self.says_once_more(words, 0).await;
+    }
+
+    /// As [`Product::says`], for a line beside those of them that there were.
+    pub async fn says_once_more(&self, words: &[&str], before: usize) {
         let begun = Instant::now();
-        loop {
-            let said = self.said();
-            if let Some(line) = said.lines().find(|line| words.iter().all(|word| line.contains(word))) {
-                return line.to_owned();
-            }
-            assert!(begun.elapsed() < PATIENCE, "nobody said {words:?}: {said}");
+        while self.count(words) <= before {
+            assert!(begun.elapsed() < PATIENCE, "nobody said {words:?}: {}", self.said());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -153,7 +160,7 @@ impl Storage {
     }
 
     /// Messages that wait to be received.
-    async fn waiting(&self, queue: &str) -> Vec<String> {
+    pub async fn waiting(&self, queue: &str) -> Vec<String> {
         let peeked = match self {
             Self::Embedded(store) => store.peek_messages(queue, 32).await,
             Self::Account(store) => store.peek_messages(queue, 32).await,
