@@ -16,7 +16,7 @@ use azurite::Azurite;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use local::{Caller, Start};
-use product::{Product, Storage};
+use product::{Product, STDERR, Storage};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use windlass::app::SystemClock;
@@ -86,7 +86,7 @@ async fn lock(storage: &Storage, run: &Run) -> Option<Stored> {
 async fn kept(storage: &Storage, queue: &str, message: &str) -> String {
     let digest = hex::encode(Sha256::digest(message));
     let name = format!("windlass-poison/{queue}/{digest}.txt");
-    PRODUCT.says(&["ERROR", "not_a_ticket", queue, &digest]).await;
+    PRODUCT.says(&[STDERR, "ERROR", "not_a_ticket", queue, &digest]).await;
     let bytes = storage.logs().read(&name, 0, u64::MAX).await.expect("storage answers");
     String::from_utf8(bytes.to_vec()).expect("text")
 }
@@ -128,7 +128,7 @@ async fn what_is_no_ticket_is_kept_as_it_is_and_reported() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_empty_message_is_reported_and_there_is_nothing_to_keep() {
     PRODUCT.storage().put("probe-verify", "").await;
-    PRODUCT.says(&["ERROR", "not_a_ticket", "probe-verify", &hex::encode(Sha256::digest(""))]).await;
+    PRODUCT.says(&[STDERR, "ERROR", "not_a_ticket", "probe-verify", &hex::encode(Sha256::digest(""))]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -147,9 +147,9 @@ async fn a_ticket_that_nobody_has_sent_is_taken_away_and_moves_nothing() {
         ("a phase that there is not", "probe-build", ticket(&id, "password=pl4nted\n", run.seq), &id),
         ("the end of time", "probe-build", ticket(&id, "build", u64::MAX), &id),
     ] {
-        let seen = PRODUCT.count(&["WARN", "unknown_ticket", queue, named]);
+        let seen = PRODUCT.count(&[STDERR, "WARN", "unknown_ticket", queue, named]);
         storage.put(queue, &message).await;
-        PRODUCT.says_once_more(&["WARN", "unknown_ticket", queue, named], seen).await;
+        PRODUCT.says_once_more(&[STDERR, "WARN", "unknown_ticket", queue, named], seen).await;
         assert_eq!(row(&storage, &run).await, before, "{what}");
     }
     assert!(!PRODUCT.said().contains("pl4nted"));
@@ -183,7 +183,7 @@ async fn a_poison_ticket_ends_its_run_and_frees_what_it_held() {
     );
     assert_eq!(ended["historyIntact"], true);
     assert!(lock(&storage, &run).await.is_none());
-    PRODUCT.says(&["ERROR", "poisoned", "probe-build"]).await;
+    PRODUCT.says(&[STDERR, "ERROR", "poisoned", "probe-build"]).await;
 
     // Once more, and now it is too late to matter.
     let before = row(&storage, &run).await;
@@ -204,9 +204,9 @@ async fn a_run_that_cannot_be_read_fails_its_ticket_until_the_host_gives_it_up()
     let breaking = windlass::engine::ports::Write::Replace { key, version: sound.version, record };
     storage.store().transact(run.id.tag().as_str(), vec![breaking]).await.expect("it is written");
     storage.put("probe-prepare", &run.ticket().to_json()).await;
-    PRODUCT.says(&["invocation of probe-prepare failed", "row cannot be read"]).await;
+    PRODUCT.says(&[STDERR, "invocation of probe-prepare failed", "row cannot be read"]).await;
     PRODUCT.says(&["gives message", "'probe-prepare-poison'"]).await;
-    PRODUCT.says(&["invocation of probe-prepare-poison failed", "row cannot be read"]).await;
+    PRODUCT.says(&[STDERR, "invocation of probe-prepare-poison failed", "row cannot be read"]).await;
     // The poison queue has none of its own: it is kept there.
     PRODUCT.says(&["probe-prepare-poison", "leaves message", "hidden"]).await;
 }

@@ -5,7 +5,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -22,12 +22,16 @@ use crate::local::{PATIENCE, Start, children_of};
 /// Ends the product when its own input ends.
 const LEASH: &str = "\"$@\" & child=$!; echo \"leashed $child\"; cat >/dev/null; kill -TERM $child; wait $child";
 
+/// Stands before every line that came on stderr.
+pub const STDERR: &str = "stderr: ";
+
 pub struct Product {
     pub base: String,
     start: Start,
     host: u32,
     lines: Arc<Mutex<Vec<String>>>,
-    _leash: ChildStdin,
+    /// Holds the leash, which is its input.
+    _leash: Child,
 }
 
 impl Product {
@@ -45,9 +49,8 @@ impl Product {
             .spawn()
             .expect("a shell runs");
         let lines = Arc::<Mutex<Vec<String>>>::default();
-        collect(child.stdout.take().expect("piped"), Arc::clone(&lines));
-        collect(child.stderr.take().expect("piped"), Arc::clone(&lines));
-        let leash = child.stdin.take().expect("piped");
+        collect("", child.stdout.take().expect("piped"), Arc::clone(&lines));
+        collect(STDERR, child.stderr.take().expect("piped"), Arc::clone(&lines));
         let find = |mark: &str| {
             let lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
             lines.iter().find_map(|line| line.split_once(mark).map(|(_, rest)| rest.to_owned()))
@@ -59,7 +62,7 @@ impl Product {
         }
         let base = find("Windlass is at ").expect("it tells its address");
         let host = find("leashed ").and_then(|id| id.parse().ok()).expect("a process");
-        Self { base, start, host, lines, _leash: leash }
+        Self { base, start, host, lines, _leash: child }
     }
 
     /// An empty folder for the product of this test binary, the same in every run.
@@ -114,10 +117,10 @@ impl Product {
     }
 }
 
-fn collect(stream: impl Read + Send + 'static, lines: Arc<Mutex<Vec<String>>>) {
+fn collect(mark: &'static str, stream: impl Read + Send + 'static, lines: Arc<Mutex<Vec<String>>>) {
     std::thread::spawn(move || {
         for line in BufReader::new(stream).lines().map_while(Result::ok) {
-            lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+            lines.lock().unwrap_or_else(PoisonError::into_inner).push(format!("{mark}{line}"));
         }
     });
 }
