@@ -75,7 +75,7 @@ fn components(settings: &UpgradeConfig) -> Vec<Component> {
         image: component.image.clone(),
         dockerfile: component.dockerfile.clone(),
         // The pipeline names the whole repository by an empty directory.
-        context: component.context.trim_start_matches(".").trim_matches('/').to_owned(),
+        context: if component.context == "." { String::new() } else { component.context.clone() },
     };
     settings.components.iter().map(component).collect()
 }
@@ -89,4 +89,27 @@ fn registry(config: &Config) -> Result<Option<RegistryClient>, ClientError> {
     };
     let arm = ArmClient::new(&cloud(config), credential(config, None)?)?;
     Ok(Some(RegistryClient::new(arm, subscription, group, name)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn a_context_is_kept_as_it_is_and_the_root_has_no_name() {
+        let given = r#"[{"name":"a"},{"name":"b","context":".docker/b"},{"name":"c","context":"c"}]"#;
+        let environment = BTreeMap::from(
+            [
+                ("FUNCTIONS_CUSTOMHANDLER_PORT", "7"),
+                ("AzureWebJobsStorage", "AccountName=a"),
+                ("UPGRADE_COMPONENTS", given),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned())),
+        );
+        let config = Config::load(&environment).unwrap();
+        let contexts: Vec<_> = components(&config.upgrade).into_iter().map(|component| component.context).collect();
+        assert_eq!(contexts, ["", ".docker/b", "c"]);
+    }
 }

@@ -1,10 +1,13 @@
-//! The log: lines on stdout, which the Functions host takes as information.
+//! The log. The Functions host takes a line on stdout as information and one on stderr as an error, or as a warning if it
+//! has that word in it: warnings and errors go there.
 
 use std::io::Write as _;
 use std::panic;
 
 use anyhow::Context;
+use tracing::Level;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::writer::MakeWriterExt as _;
 
 use crate::config::{LogFormat, TelemetryConfig};
 use crate::model::redact;
@@ -15,7 +18,7 @@ pub fn begin(config: &TelemetryConfig) -> anyhow::Result<()> {
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(false)
-        .with_writer(std::io::stdout)
+        .with_writer(std::io::stderr.with_max_level(Level::WARN).or_else(std::io::stdout))
         // A host that died reads no more. To complain of it on stderr, which it does not read either, would be a panic.
         .log_internal_errors(false);
     let begun = match config.format {

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::Cloud;
 use super::answer::{Answer, read};
 use super::cloud::is_loopback;
+use super::credentials::NotSignedIn;
 use super::error::{AzureError, ErrorKind, chain};
 
 /// One call, from the token to the last byte of the answer.
@@ -147,6 +148,9 @@ impl ArmClient {
 
     async fn token(&self) -> Result<HeaderValue, AzureError> {
         let token = self.credential.get_token(&[&self.scope], None).await.map_err(|error| {
+            if let Some(reason) = error.downcast_ref::<NotSignedIn>() {
+                return AzureError::not_signed_in(&reason.to_string());
+            }
             let status = match error.kind() {
                 CoreErrorKind::HttpResponse { status, .. } => Some(u16::from(*status)),
                 _ => None,

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use azure_core::cloud::CustomConfiguration;
-use azure_core::credentials::TokenCredential;
+use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
+use azure_core::error::ErrorKind;
 use azure_core::http::{ClientOptions, ExponentialRetryOptions, RetryOptions};
 use azure_identity::{
     ClientAssertionCredentialOptions, DeveloperToolsCredential, ManagedIdentityCredential,
@@ -65,9 +67,35 @@ pub fn credential(environment: &IdentityEnvironment, cloud: &Cloud) -> Result<Ar
             }))
             .map(|credential| credential as _)
         }
-        CredentialSource::DeveloperTools => DeveloperToolsCredential::new(None).map(|credential| credential as _),
+        CredentialSource::DeveloperTools => {
+            DeveloperToolsCredential::new(None).map(|credential| Arc::new(DeveloperTools(credential)) as _)
+        }
     };
     made.map_err(|error| AzureError::identity(None, chain(&error)))
+}
+
+/// The tools on a developer's machine. What goes wrong with them is for the developer to put right: nothing is gained
+/// by trying again.
+#[derive(Debug)]
+struct DeveloperTools(Arc<DeveloperToolsCredential>);
+
+/// No tool on this machine has given a token.
+#[derive(Debug, thiserror::Error)]
+#[error("nobody is signed in to Azure on this machine; run `az login` or `azd auth login`, then start again ({0})")]
+pub(super) struct NotSignedIn(String);
+
+#[async_trait]
+impl TokenCredential for DeveloperTools {
+    async fn get_token(
+        &self,
+        scopes: &[&str],
+        options: Option<TokenRequestOptions<'_>>,
+    ) -> azure_core::Result<AccessToken> {
+        self.0.get_token(scopes, options).await.map_err(|error| {
+            let told = chain(&error).replace('\n', "; ");
+            azure_core::Error::with_error(ErrorKind::Credential, NotSignedIn(told), "no developer tool gave a token")
+        })
+    }
 }
 
 /// The default would repeat for a minute what a phase can repeat itself.
@@ -110,10 +138,9 @@ mod tests {
     #[test]
     fn a_credential_is_made_without_asking_anybody() {
         let cloud = Cloud::public().unwrap();
-        for (environment, name) in [
-            (environment(true, false), "ManagedIdentityCredential"),
-            (environment(false, false), "DeveloperToolsCredential"),
-        ] {
+        for (environment, name) in
+            [(environment(true, false), "ManagedIdentityCredential"), (environment(false, false), "DeveloperTools")]
+        {
             let made = credential(&environment, &cloud).unwrap();
             assert!(format!("{made:?}").contains(name), "{made:?}");
         }

@@ -46,6 +46,8 @@ pub enum ErrorKind {
     Unreachable,
     /// No token could be had; nothing was sent.
     Identity,
+    /// On a developer's machine nobody is signed in to Azure; nothing was sent.
+    NotSignedIn,
     /// 401: the token is not accepted.
     Unauthorized,
     /// 403: the permission is missing.
@@ -120,6 +122,11 @@ impl AzureError {
         Self { status, ..Self::new(ErrorKind::Identity, "getting a token", short) }
     }
 
+    pub(super) fn not_signed_in(message: &str) -> Self {
+        let short = message.chars().take(1000).collect::<String>();
+        Self::new(ErrorKind::NotSignedIn, "getting a token", short)
+    }
+
     /// For an address that carries its own permission, a 403 says that the permission has ended.
     pub(super) fn with_expired_link(self) -> Self {
         match self.kind {
@@ -141,7 +148,8 @@ impl AzureError {
             ErrorKind::Identity => self.status.is_none_or(|status| matches!(status, 404 | 408 | 410 | 429 | 500..)),
             ErrorKind::Unauthorized => self.has_code("ExpiredAuthenticationToken"),
             ErrorKind::Conflict => PASSING_CONFLICTS.iter().any(|code| self.has_code(code)),
-            ErrorKind::Forbidden
+            ErrorKind::NotSignedIn
+            | ErrorKind::Forbidden
             | ErrorKind::LinkExpired
             | ErrorKind::NotFound
             | ErrorKind::PreconditionFailed

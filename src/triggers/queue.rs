@@ -1,7 +1,10 @@
 //! A queue-triggered invocation: one delivery of a ticket.
 
 use crate::engine::{Acknowledged, Engine};
-use crate::model::Ticket;
+use crate::model::{Ticket, redact};
+
+/// Characters of a stranger's text that a log line repeats.
+const SHOWN: usize = 64;
 
 /// `Ok` lets the host delete the message, `Err` brings it back.
 pub async fn deliver(engine: &Engine, queue: &str, text: &str) -> Result<(), String> {
@@ -12,10 +15,15 @@ pub async fn deliver(engine: &Engine, queue: &str, text: &str) -> Result<(), Str
     let acknowledged = engine.deliver(queue, &ticket).await.map_err(|error| error.to_string())?;
     match acknowledged {
         Acknowledged::Unknown => {
-            let code = "unknown_ticket";
-            tracing::warn!(run = %ticket.run, phase = ticket.phase, queue, code, "a ticket names no run that waits for it");
+            let (phase, code) = (shown(&ticket.phase), "unknown_ticket");
+            tracing::warn!(run = %ticket.run, phase, queue, code, "a ticket names no run that waits for it");
         }
         _ => tracing::debug!(run = %ticket.run, phase = ticket.phase, seq = ticket.seq, ?acknowledged, "delivered"),
     }
     Ok(())
+}
+
+/// A phase as a ticket names it that nobody has sent.
+fn shown(phase: &str) -> String {
+    redact(phase).chars().take(SHOWN).collect()
 }

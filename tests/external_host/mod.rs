@@ -8,9 +8,12 @@ mod stub;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+
+use crate::local::PATIENCE;
 
 /// Nobody listens there: these tests end before storage is asked for anything.
 const STORAGE: &str = "AccountName=nobody;AccountKey=a2V5;BlobEndpoint=http://127.0.0.1:9/b;\
@@ -31,17 +34,20 @@ fn stub(folder: &Path) -> PathBuf {
 }
 
 fn up(data: &Path, host: &Path, environment: &[(&str, &str)], arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_windlass-dev"))
+    up_command(data, host, arguments).envs(environment.iter().copied()).output().unwrap()
+}
+
+fn up_command(data: &Path, host: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_windlass-dev"));
+    command
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .args(["up", "--handler", env!("CARGO_BIN_EXE_windlass"), "--port", "0", "--data"])
         .arg(data)
         .arg("--host")
         .arg(host)
         .args(arguments)
-        .env_remove("PLATFORM_SUBSCRIPTION_ID")
-        .envs(environment.iter().copied())
-        .output()
-        .unwrap()
+        .env_remove("PLATFORM_SUBSCRIPTION_ID");
+    command
 }
 
 /// What a host would have been started on, and what it saw: `arguments` and `environment`, one a line.
@@ -89,6 +95,27 @@ fn a_host_that_ends_by_itself_is_a_failure_whatever_its_code_is() {
     let host = program(folder.path(), "exit 0");
     let output = up(&folder.path().join("data"), &host, &[], &["--storage", STORAGE]);
     assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn told_to_stop_it_tells_the_host_and_waits_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().display();
+    // Ready to be told once the file is there.
+    let line = format!(
+        "trap 'sleep 0.2; touch {place}/stopped; exit 0' TERM; touch {place}/runs; while :; do sleep 0.05; done"
+    );
+    let host = program(folder.path(), &line);
+    let mut child =
+        up_command(&folder.path().join("data"), &host, &["--storage", STORAGE]).stdout(Stdio::null()).spawn().unwrap();
+    let begun = Instant::now();
+    while !folder.path().join("runs").exists() {
+        assert!(begun.elapsed() < PATIENCE, "the host was never started");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(folder.path().join("stopped").exists(), "the host was cut off");
 }
 
 #[test]

@@ -285,6 +285,25 @@ async fn a_message_that_was_received_too_often_already_is_poison_without_an_invo
     rig.host.shutdown().await;
 }
 
+/// Read in the sources of the host's queue extension, not measured.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_fails_in_a_poison_queue_stays_there_hidden() {
+    let mut rig = Setup::new(|_| answer("500 No", ""))
+        .function("jobs-poison", queue("jobs-poison"))
+        .queues(json!({"messageEncoding": "none", "maxDequeueCount": 1}))
+        .start()
+        .await;
+    rig.store.enqueue("jobs-poison", "x", SOON);
+    rig.next().await;
+    rig.said(&["'jobs-poison'", "hidden for 10 minutes"]).await;
+    let looks = rig.store.seen().len();
+    rig.store.wait_until("another look", |store| store.seen().len() > looks).await;
+    assert!(rig.nothing_came());
+    assert!(!rig.store.seen().iter().any(|seen| matches!(seen, Seen::Renewed { .. })));
+    assert_eq!((rig.store.texts("jobs-poison"), rig.store.texts("jobs-poison-poison")), (vec!["x".to_owned()], vec![]));
+    rig.host.shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_function_is_started_by_hand_as_captured() {
     let mut rig =

@@ -5,7 +5,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -22,17 +22,20 @@ use crate::local::{PATIENCE, Start, children_of};
 /// Ends the product when its own input ends.
 const LEASH: &str = "\"$@\" & child=$!; echo \"leashed $child\"; cat >/dev/null; kill -TERM $child; wait $child";
 
+/// Stands before every line that came on stderr.
+pub const STDERR: &str = "stderr: ";
+
 pub struct Product {
     pub base: String,
     start: Start,
     host: u32,
     lines: Arc<Mutex<Vec<String>>>,
-    _leash: ChildStdin,
+    /// Holds the leash, which is its input.
+    _leash: Child,
 }
 
 impl Product {
     /// Starts it and waits until it is ready.
-    #[expect(clippy::zombie_processes, reason = "it is shared by all tests of a process and ends with that")]
     pub fn start(start: Start) -> Self {
         let mut child = Command::new("sh")
             .args(["-c", LEASH, "sh", env!("CARGO_BIN_EXE_windlass-dev")])
@@ -46,9 +49,8 @@ impl Product {
             .spawn()
             .expect("a shell runs");
         let lines = Arc::<Mutex<Vec<String>>>::default();
-        collect(child.stdout.take().expect("piped"), Arc::clone(&lines));
-        collect(child.stderr.take().expect("piped"), Arc::clone(&lines));
-        let leash = child.stdin.take().expect("piped");
+        collect("", child.stdout.take().expect("piped"), Arc::clone(&lines));
+        collect(STDERR, child.stderr.take().expect("piped"), Arc::clone(&lines));
         let find = |mark: &str| {
             let lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
             lines.iter().find_map(|line| line.split_once(mark).map(|(_, rest)| rest.to_owned()))
@@ -60,7 +62,7 @@ impl Product {
         }
         let base = find("Windlass is at ").expect("it tells its address");
         let host = find("leashed ").and_then(|id| id.parse().ok()).expect("a process");
-        Self { base, start, host, lines, _leash: leash }
+        Self { base, start, host, lines, _leash: child }
     }
 
     /// An empty folder for the product of this test binary, the same in every run.
@@ -76,15 +78,22 @@ impl Product {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).join("\n")
     }
 
-    /// Waits for a line that holds all of these words, and gives it.
-    pub async fn says(&self, words: &[&str]) -> String {
+    /// How many lines hold all of these words.
+    pub fn count(&self, words: &[&str]) -> usize {
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.iter().filter(|line| words.iter().all(|word| line.contains(word))).count()
+    }
+
+    /// Waits for a line that holds all of these words.
+    pub async fn says(&self, words: &[&str]) {
+        self.says_once_more(words, 0).await;
+    }
+
+    /// As [`Product::says`], for a line beside those of them that there were.
+    pub async fn says_once_more(&self, words: &[&str], before: usize) {
         let begun = Instant::now();
-        loop {
-            let said = self.said();
-            if let Some(line) = said.lines().find(|line| words.iter().all(|word| line.contains(word))) {
-                return line.to_owned();
-            }
-            assert!(begun.elapsed() < PATIENCE, "nobody said {words:?}: {said}");
+        while self.count(words) <= before {
+            assert!(begun.elapsed() < PATIENCE, "nobody said {words:?}: {}", self.said());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -108,10 +117,10 @@ impl Product {
     }
 }
 
-fn collect(stream: impl Read + Send + 'static, lines: Arc<Mutex<Vec<String>>>) {
+fn collect(mark: &'static str, stream: impl Read + Send + 'static, lines: Arc<Mutex<Vec<String>>>) {
     std::thread::spawn(move || {
         for line in BufReader::new(stream).lines().map_while(Result::ok) {
-            lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+            lines.lock().unwrap_or_else(PoisonError::into_inner).push(format!("{mark}{line}"));
         }
     });
 }
@@ -154,7 +163,7 @@ impl Storage {
     }
 
     /// Messages that wait to be received.
-    async fn waiting(&self, queue: &str) -> Vec<String> {
+    pub async fn waiting(&self, queue: &str) -> Vec<String> {
         let peeked = match self {
             Self::Embedded(store) => store.peek_messages(queue, 32).await,
             Self::Account(store) => store.peek_messages(queue, 32).await,

@@ -16,6 +16,8 @@ use super::settings::QueueSettings;
 
 /// A received message is hidden so long, and hidden again at half of it.
 const HIDDEN: Duration = Duration::from_secs(600);
+/// What the host appends to a queue's name for what it has given up.
+const POISON: &str = "-poison";
 /// The shortest pause between two polls.
 const LEAST_PAUSE: Duration = Duration::from_millis(100);
 
@@ -187,7 +189,7 @@ impl Listener {
     async fn failed(&self, message: &QueueMessage, receipt: &Mutex<String>, why: &str) {
         let most = self.settings.max_dequeue_count;
         self.complain(&format!("{why} [message {}, attempt {} of {most}]", message.id, message.dequeue_count));
-        if message.dequeue_count >= most {
+        if message.dequeue_count >= most || self.poison_queue().is_none() {
             return self.give_up(message, receipt).await;
         }
         self.renew(message, receipt, self.settings.visibility_timeout).await;
@@ -196,9 +198,22 @@ impl Listener {
         }
     }
 
+    /// None for what is a poison queue itself: its messages have nowhere else to go.
+    fn poison_queue(&self) -> Option<String> {
+        (!self.queue.ends_with(POISON)).then(|| format!("{}{POISON}", self.queue))
+    }
+
     /// Copies the message to the poison queue, then deletes it. Between the two steps it may be in both.
     async fn give_up(&self, message: &QueueMessage, receipt: &Mutex<String>) {
-        let poison = format!("{}-poison", self.queue);
+        let Some(poison) = self.poison_queue() else {
+            return self.complain(&format!(
+                "leaves message {} hidden for {} minutes, as the real host does where it has no poison queue; after {} \
+                 attempts it is invoked no more",
+                message.id,
+                HIDDEN.as_secs() / 60,
+                self.settings.max_dequeue_count
+            ));
+        };
         self.complain(&format!("gives message {} up; it is in queue '{poison}' now", message.id));
         match self.source.put(&poison, &message.text).await {
             Ok(()) => self.delete(message, receipt).await,

@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use tokio::process::{Child, Command};
 
-use super::UpOptions;
 use super::settings::Settings;
+use super::{UpOptions, storage};
 use crate::dev::host::signalled;
 use crate::dev::package;
 
@@ -29,6 +29,7 @@ pub fn start(options: &UpOptions, program: &Path, handler: &Path, settings: &Set
              start Azurite, or give a connection string"
         );
     }
+    storage::connection(options)?;
     let dist = options.data.join("dist");
     package::stage(&options.root, handler, &dist)?;
     let values = settings.pairs();

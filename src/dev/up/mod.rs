@@ -56,6 +56,7 @@ pub async fn up(options: UpOptions) -> anyhow::Result<()> {
     std::fs::create_dir_all(&options.data).with_context(|| format!("{} cannot be made", options.data.display()))?;
     let mut settings = Settings::read(&options)?;
     let azure = simulated_azure(&options, &mut settings).await?;
+    settings.prefer_callers();
     let git = match options.demo {
         true => Some(demo::serve_sample(&options, &mut settings).await?),
         false => None,

@@ -20,7 +20,7 @@ pub async fn queues(options: &UpOptions) -> anyhow::Result<Arc<dyn QueueSource>>
             .with_context(|| format!("the storage in {} cannot be opened", directory.display()))?;
         return Ok(Arc::new(EmbeddedQueues(store)));
     }
-    let connection = Connection::parse(&options.storage).context("--storage")?;
+    let connection = connection(options)?;
     let table = std::env::var("WINDLASS_TABLE").unwrap_or_else(|_| "windlass".to_owned());
     let account = AzureStorage::new(&connection, &table, Operations::default()).context("--storage")?;
     account
@@ -28,4 +28,11 @@ pub async fn queues(options: &UpOptions) -> anyhow::Result<Arc<dyn QueueSource>>
         .await
         .context("the storage account does not answer; for Azurite start it first: npx azurite --disableTelemetry")?;
     Ok(Arc::new(AccountQueues(account)))
+}
+
+/// The storage account that was named.
+pub fn connection(options: &UpOptions) -> anyhow::Result<Connection> {
+    Connection::parse(&options.storage).context(
+        "--storage takes `embedded`, `UseDevelopmentStorage=true` for Azurite, or a storage account's connection string",
+    )
 }

@@ -136,6 +136,7 @@ fn code(kind: ErrorKind) -> &'static str {
         ErrorKind::Throttled => "azure_throttled",
         ErrorKind::Unavailable | ErrorKind::Unreachable => "azure_unavailable",
         ErrorKind::Identity | ErrorKind::Unauthorized => "azure_identity_refused",
+        ErrorKind::NotSignedIn => "azure_not_signed_in",
         ErrorKind::Forbidden => "azure_permission_missing",
         ErrorKind::LinkExpired => "azure_link_expired",
         ErrorKind::NotFound => "azure_not_found",
