@@ -100,6 +100,12 @@ pub(super) fn load(reader: &mut Reader<'_>, mode: Mode) -> Option<AuthConfig> {
             }
         }
     }
+    if easyauth && !reader.is_set(&TENANT) {
+        reader.wrong(
+            &TENANT,
+            "set it, because WINDLASS_AUTH names easyauth: users of other tenants may sign in to the same app",
+        );
+    }
     Some(AuthConfig {
         entra: match entra {
             true => Some(EntraConfig { tenant_id: tenant_id.clone()?, audiences, client_ids }),

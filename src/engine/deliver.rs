@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use futures::FutureExt;
 
+use super::Engine;
 use super::context::PhaseContext;
 use super::held::{Held, WriteError};
+use super::lease::{self, Stop};
 use super::pipeline::{Outcome, Phase, PhaseError, PhaseSpec, PipelineSpec};
 use super::ports::StoreError;
 use super::transition::{IllegalTransition, Step};
-use super::{Engine, lease};
-use crate::model::{Failure, Progress, Run, Ticket, Timestamp};
+use crate::model::{Progress, Run, Ticket, Timestamp};
 
 /// Why a delivery needs no repetition.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -144,7 +145,10 @@ impl Engine {
         tokio::select! {
             biased;
             answer = work => answer.unwrap_or_else(|panic| Err(panicked(panic.as_ref()))),
-            () = lease::keep(held.clone(), self.clock.as_ref(), self.settings.lease) => Err(PhaseError::LeaseLost),
+            stop = lease::keep(held.clone(), self.clock.as_ref(), self.settings.lease) => Err(match stop {
+                Stop::Lost => PhaseError::LeaseLost,
+                Stop::Cancelled => cancelled(),
+            }),
             () = tokio::time::sleep(left) => Err(PhaseError::retryable(
                 "delivery_overran",
                 format!("the phase did not answer within the {} s of one delivery", left.as_secs()),
@@ -160,7 +164,7 @@ impl Engine {
     fn verdict_before_work(&self, run: &Run, phase: &PhaseSpec) -> Option<PhaseError> {
         let now = self.clock.now();
         if run.cancel.is_some() {
-            return Some(PhaseError::Fatal(Failure::new("cancelled", "the run was cancelled")));
+            return Some(cancelled());
         }
         if run.claims > self.settings.max_crashes {
             return Some(PhaseError::fatal(
@@ -187,6 +191,10 @@ impl Engine {
         }
         None
     }
+}
+
+fn cancelled() -> PhaseError {
+    PhaseError::fatal("cancelled", "the run was cancelled")
 }
 
 fn panicked(panic: &(dyn std::any::Any + Send)) -> PhaseError {

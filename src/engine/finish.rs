@@ -34,7 +34,7 @@ impl Engine {
         let step = match step {
             Step::Fail { failure, .. } => {
                 let work = self.abandon(work, ctx).await;
-                ending(ctx, work, failure)
+                ending(ctx, work, failure).await
             }
             other => other,
         };
@@ -54,6 +54,7 @@ impl Engine {
             Err(WriteError::Store(StoreError::Refused(reason))) => {
                 // The row cannot be written as it is, for example because the state outgrew it: end the run without it.
                 let failure = Failure::new("state_refused", format!("the run's row was refused: {reason}"));
+                self.abandon(work, ctx).await;
                 let work = Work { state: ctx.run().state.clone(), logs: ctx.run().logs.clone() };
                 match held.take(Step::Fail { work, failure }).await {
                     Ok(_) => Ok(Committed::Over),
@@ -131,6 +132,6 @@ impl Engine {
 }
 
 /// A cancelled run that fails on its way out was terminated.
-pub(super) fn ending(ctx: &PhaseContext, work: Work, failure: Failure) -> Step {
-    if ctx.run().cancel.is_some() { Step::Terminate { work } } else { Step::Fail { work, failure } }
+pub(super) async fn ending(ctx: &PhaseContext, work: Work, failure: Failure) -> Step {
+    if ctx.cancelled().await { Step::Terminate { work } } else { Step::Fail { work, failure } }
 }

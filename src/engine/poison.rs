@@ -57,7 +57,7 @@ impl Engine {
                  app around this time for the cause, then start again"
             ),
         );
-        match held.take(ending(&ctx, work, failure)).await {
+        match held.take(ending(&ctx, work, failure).await).await {
             Ok(_) => Ok(Poisoned::RunEnded),
             Err(WriteError::Store(error)) => Err(error.into()),
             Err(WriteError::Illegal(_) | WriteError::Gone) => Ok(Poisoned::Harmless),

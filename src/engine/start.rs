@@ -57,15 +57,18 @@ impl Engine {
         }
         let mut run = self.new_run(pipeline, &request)?;
         let event = transition::begin(&mut run);
-        self.announce(&run).await?;
+        let announced = self.announce(&run).await?;
         let key = key_write(&request, &run.id, &payload, earlier)?;
         match self.write_start(&run, &event, key).await {
             Ok(()) => self.queue_first(pipeline, run).await,
             Err(TransactError::Store(error)) => Err(error.into()),
-            Err(TransactError::Conflict(_)) => match self.find_by_key(&request, &payload).await? {
-                Keyed::Started(run) => self.replay(pipeline, *run).await,
-                Keyed::Unused | Keyed::NeverBegan(_) => Err(self.who_is_busy(&request.scope).await?),
-            },
+            Err(TransactError::Conflict(_)) => {
+                self.retract(&run, announced).await;
+                match self.find_by_key(&request, &payload).await? {
+                    Keyed::Started(run) => self.replay(pipeline, *run).await,
+                    Keyed::Unused | Keyed::NeverBegan(_) => Err(self.who_is_busy(&request.scope).await?),
+                }
+            }
         }
     }
 
@@ -101,7 +104,7 @@ impl Engine {
     }
 
     /// The index entries come before the run, so that whatever dies in between the sweep knows of every run there is.
-    async fn announce(&self, run: &Run) -> Result<(), StoreError> {
+    async fn announce(&self, run: &Run) -> Result<Vec<Version>, StoreError> {
         let entry = || -> Result<Record, StoreError> {
             rows::to_record(&serde_json::json!({"run": run.id, "scope": run.scope, "created_at": run.created_at}))
         };
@@ -113,10 +116,24 @@ impl Engine {
         loop {
             match self.store.transact(&rows::index_partition(&run.pipeline), writes.clone()).await {
                 // A conflict can only be our own entry, written by a try whose reply was lost.
-                Ok(_) | Err(TransactError::Conflict(_)) => return Ok(()),
+                Ok(versions) => return Ok(versions),
+                Err(TransactError::Conflict(_)) => return Ok(Vec::new()),
                 Err(TransactError::Store(StoreError::Unavailable(_))) if tries < 2 => tries += 1,
                 Err(TransactError::Store(error)) => return Err(error),
             }
+        }
+    }
+
+    /// Takes back the entries of a run that was refused. What cannot be taken back now is left to the sweep.
+    async fn retract(&self, run: &Run, announced: Vec<Version>) {
+        let keys = [rows::active_key(&run.id), rows::list_key(&run.id)];
+        let writes: Vec<Write> =
+            keys.into_iter().zip(announced).map(|(key, version)| Write::Delete { key, version }).collect();
+        if writes.is_empty() {
+            return;
+        }
+        if let Err(error) = self.store.transact(&rows::index_partition(&run.pipeline), writes).await {
+            tracing::debug!(run = %run.id, %error, "the entries of a refused run are left to the sweep");
         }
     }
 
@@ -130,21 +147,19 @@ impl Engine {
         let mut tries = 0;
         loop {
             let answer = self.store.transact(run.id.tag().as_str(), writes.clone()).await;
-            let unsure = match answer {
+            let refused = match answer {
                 Ok(_) => return Ok(()),
                 Err(TransactError::Conflict(_)) => true,
-                Err(TransactError::Store(StoreError::Unavailable(_))) if tries < 2 => false,
+                Err(TransactError::Store(StoreError::Unavailable(_))) => false,
                 Err(error) => return Err(error),
             };
             tries += 1;
             // A try whose reply was lost may have done it.
-            let found = self.store.get(run.id.tag().as_str(), &rows::run_key(&run.id)).await;
-            match found {
+            match self.store.get(run.id.tag().as_str(), &rows::run_key(&run.id)).await {
                 Ok(Some(_)) => return Ok(()),
-                Ok(None) if unsure => return answer.map(|_| ()),
-                Ok(None) | Err(_) if tries <= 2 => {}
-                Ok(None) => return answer.map(|_| ()),
-                Err(error) => return Err(error.into()),
+                Ok(None) if refused || tries > 2 => return answer.map(|_| ()),
+                Err(error) if tries > 2 => return Err(error.into()),
+                Ok(None) | Err(_) => {}
             }
         }
     }
@@ -164,7 +179,9 @@ impl Engine {
         };
         match held.take(Step::Abort { failure }).await {
             Err(WriteError::Illegal(_)) => Ok(Started { run: held.run().await, replayed: false }),
-            Ok(_) | Err(WriteError::Gone | WriteError::Store(_)) => Err(StartError::NotQueued(cause)),
+            Ok(_) | Err(WriteError::Gone) => Err(StartError::NotQueued(cause)),
+            // Whether it was ended is not known: the sweep may yet find it and set it going.
+            Err(WriteError::Store(error)) => Err(error.into()),
         }
     }
 

@@ -43,6 +43,8 @@ enum Found {
 impl Engine {
     /// An index entry without a run this old belongs to a start that died before its transaction.
     const NEVER_BEGUN: Duration = Duration::from_secs(600);
+    /// Past its budget, a run ends with its next delivery. So long after it there is nobody who delivers.
+    const ESCALATE: Duration = Duration::from_secs(900);
     const PAGE: usize = 200;
     const AT_ONCE: usize = 16;
 
@@ -114,6 +116,12 @@ impl Engine {
             Some(run) if !run.is_ended() => {
                 self.check(&run, breaches).await?;
                 let due = run.next_wake_at().is_none_or(|at| at + self.settings.grace <= now);
+                if run.deadline_at + Self::ESCALATE <= now {
+                    breaches.push(Breach {
+                        run: id.clone(),
+                        what: "I3: the run is long past its budget and nobody moves it",
+                    });
+                }
                 let overdue = run.deadline_at + self.settings.grace <= now && run.next_wake_at() > Some(now);
                 if !due && !overdue {
                     return Ok(Found::Moving);
@@ -149,7 +157,12 @@ impl Engine {
         if beyond.is_some() {
             found.push("I5: there is an event that the run does not know");
         }
-        if !found.is_empty() && self.run(&run.id).await?.is_some_and(|again| again.operation == run.operation) {
+        if found.is_empty() {
+            return Ok(());
+        }
+        // One operation may be written twice, around somebody else's write, so it takes the count of events to tell.
+        let unmoved = |again: Run| again.operation == run.operation && again.events == run.events;
+        if self.run(&run.id).await?.is_some_and(unmoved) {
             breaches.extend(found.into_iter().map(|what| Breach { run: run.id.clone(), what }));
         }
         Ok(())

@@ -28,7 +28,7 @@ pub fn behind_boundary<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> R
 }
 
 async fn route_not_found() -> ApiError {
-    ApiError::not_found("route_not_found", "There is nothing at this path. /openapi.json lists what there is.")
+    ApiError::not_found("route_not_found", "There is nothing at this path. The README lists what there is.")
 }
 
 async fn method_not_allowed() -> ApiError {

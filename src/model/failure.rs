@@ -41,12 +41,17 @@ static FORMS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     [
         // The user part of a URL: https://user:password@host
         r"(?i)(?P<keep>\b[a-z][a-z0-9+.-]*://)[^/\s@]+@",
-        // An authorization value
+        // An authorization header with whatever scheme, or a scheme alone
+        r#"(?i)(?P<keep>\bauthorization["']?\s*[:=]\s*["']?)[^\r\n"']{3,}"#,
         r"(?i)(?P<keep>\b(?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{8,}",
-        // A function key or a signature in a query
-        r#"(?i)(?P<keep>(?:[?&;]code|\bsig)=)[^\s&;"'<>]+"#,
-        // A key, token or password in a connection string, a header or an assignment
-        r#"(?i)(?P<keep>\b[\w-]*(?:accountkey|sharedaccesskey|sharedaccesssignature|functions-key|api[_-]?key|private[_-]?key|password|passwd|pwd|secret|token)["']?\s*[=:]\s*["']?)[^\s&;,"'<>]{3,}"#,
+        // A function key or a signature in a query, encoded or not
+        r#"(?i)(?P<keep>(?:[?&;]code|(?:\b|%26)sig)(?:=|%3D))[^\s&;"'<>]+"#,
+        // A name that speaks of a secret, and its value: in a connection string, a header, an assignment, JSON
+        r#"(?i)(?P<keep>\b[\w-]*(?:account_?key|access_?key|storage_?key|sharedaccesssignature|functions-key|api[_-]?key|private[_-]?key|password|passwd|pwd|secret|token)[\w-]*\\?["']?\s*[=:]\s*)(?:\\"[^"\\]*\\"|"[^"]*"|'[^']*'|[^\s&;"'<>]{3,})"#,
+        // The same as an option of a command or an ENV of a Dockerfile, with a blank between
+        r#"(?i)(?P<keep>(?:--?|\b(?:env|arg)\s+)[\w-]*(?:password|passwd|secret|token|api-?key)[\w-]*\s+)[^\s"'-][^\s"']{2,}"#,
+        // Tokens of code hosts, known by how they begin
+        r"(?P<keep>)\b(?:gh[pousr]_|github_pat_|glpat-)[A-Za-z0-9_-]{10,}",
         // A compact JSON web token standing alone
         r"(?P<keep>)\beyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]*",
     ]
@@ -94,6 +99,16 @@ mod tests {
             format!("x-functions-key: {PLANTED}"),
             format!("npm_password={PLANTED}"),
             format!("?sv=2015&sig={PLANTED}"),
+            format!("?sv%3D2015%26sig%3D{PLANTED}"),
+            format!("AWS_SECRET_ACCESS_KEY={PLANTED}"),
+            format!("AZURE_STORAGE_KEY={PLANTED},{PLANTED}"),
+            format!("SECRET_KEY_BASE: {PLANTED}"),
+            format!("password=\"two {PLANTED} words\""),
+            format!(r#"{{\"client_secret\":\"{PLANTED}\"}}"#),
+            format!("Authorization: token {PLANTED}"),
+            format!("login --password {PLANTED}"),
+            format!("ENV DB_PASSWORD {PLANTED}"),
+            "ghp_pl4nted-s3cret0123456789".to_owned(),
         ] {
             let shown = redact(&text);
             assert!(!shown.contains(PLANTED), "{shown}");

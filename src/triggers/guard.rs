@@ -1,7 +1,8 @@
 //! Tells the host's own invocations from requests that the host merely forwards.
 //!
 //! An invocation is chunked, names the handler's loopback address as its host, and has the host's product as its whole
-//! User-Agent. A forwarded request is never chunked, names the client's host and has the client's User-Agent first.
+//! User-Agent. A forwarded request is never chunked, names the client's host and has the client's User-Agent first; a
+//! proxied one may be chunked and name us, but always says for whom it was forwarded, which no invocation does.
 
 use axum::http::{HeaderMap, header};
 
@@ -13,7 +14,8 @@ pub fn is_invocation(headers: &HeaderMap, port: u16) -> bool {
     let chunked = only(header::TRANSFER_ENCODING).is_some_and(|value| value.eq_ignore_ascii_case("chunked"));
     let to_us = only(header::HOST).is_some_and(|host| host == format!("127.0.0.1:{port}"));
     let by_host = only(header::USER_AGENT).is_some_and(is_host_product);
-    chunked && to_us && by_host
+    let forwarded = headers.keys().any(|name| name.as_str().starts_with("x-forwarded-"));
+    chunked && to_us && by_host && !forwarded
 }
 
 /// `Azure-Functions-Host/<version>` and nothing else.
@@ -51,6 +53,7 @@ mod tests {
             vec![CHUNKED, HOST, ("user-agent", "Azure-Functions-Host/4 x")],
             vec![AGENT, CHUNKED, ("host", "example.test:4000")],
             vec![AGENT, CHUNKED, ("host", "127.0.0.1:4001")],
+            vec![AGENT, CHUNKED, HOST, ("x-forwarded-for", "127.0.0.1")],
         ] {
             assert!(!is_invocation(&headers(&forged), 4000), "{forged:?}");
         }

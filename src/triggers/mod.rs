@@ -12,6 +12,7 @@ pub mod queue;
 pub mod timer;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -62,6 +63,10 @@ struct Triggers {
     port: u16,
 }
 
+/// host.json's functionTimeout is 5 minutes, and it kills the whole handler: an invocation ends itself well before. What
+/// it leaves half done is picked up like the work of a worker that died.
+const LONGEST_INVOCATION: Duration = Duration::from_secs(270);
+
 /// An envelope holds a message of at most 64 KiB twice, escaped twice.
 const LARGEST_INVOCATION: usize = 2 << 20;
 
@@ -85,10 +90,11 @@ async fn invoke(
         return answer::not_found();
     };
     let work = std::panic::AssertUnwindSafe(run(&triggers.engine, function, &body)).catch_unwind();
-    match work.await {
-        Ok(Ok(())) => answer::success(),
-        Ok(Err(reason)) => answer::failure(&name, &reason),
-        Err(_) => answer::failure(&name, "the invocation panicked"),
+    match tokio::time::timeout(LONGEST_INVOCATION, work).await {
+        Ok(Ok(Ok(()))) => answer::success(),
+        Ok(Ok(Err(reason))) => answer::failure(&name, &reason),
+        Ok(Err(_)) => answer::failure(&name, "the invocation panicked"),
+        Err(_) => answer::failure(&name, "the invocation took too long and was given up"),
     }
 }
 

@@ -267,6 +267,21 @@ async fn every_way_to_fail_before_the_rollout_is_failed_pre_with_its_cause() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_last_lines_of_a_failed_build_are_for_admins_as_its_log_is() {
+    let detail = json!({"component": "api", "last_lines": ["what the build said"]});
+    let output = json!({"error": {"code": "build_failed", "message": "api did not build", "detail": detail}});
+    let api = Api::new();
+    api.upgrade([Act::done(Verdict::Failed, output)]).await;
+    api.work().await;
+    let seen = async |path: &str, caller| {
+        let body = api.get(path).by(caller).send().await.body();
+        (body["error"]["detail"]["component"].clone(), body.to_string().contains("what the build said"))
+    };
+    assert_eq!(seen("/api/upgrade/status", ADA).await, (json!("api"), false));
+    assert_eq!(seen("/api/upgrade/status", ADMIN).await, (json!("api"), true));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_terminated_upgrade_is_failed_pre_as_cancelled() {
     let api = Api::new();
     let id = api.upgrade([Act::wait(json!({"progress": 12}))]).await;

@@ -52,8 +52,11 @@ pub async fn list(
     let after = continuation(&headers)?;
 
     let (runs, next) = page(&state, &pipelines, &filter, after, top).await?;
-    let with_input = state.upgrade.is_admin(&caller);
-    let views: Vec<_> = runs.iter().map(|run| RunView::of(&state.engine, run, with_input)).collect();
+    let admin = state.upgrade.is_admin(&caller);
+    let mut views: Vec<_> = runs.iter().map(|run| RunView::of(&state.engine, run, admin)).collect();
+    if !admin {
+        views.iter_mut().for_each(RunView::conceal);
+    }
     let mut response = Json(views).into_response();
     if let Some(next) = next {
         answer::set(&mut response, CONTINUATION, &URL_SAFE_NO_PAD.encode(next.to_string()));

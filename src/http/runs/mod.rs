@@ -52,10 +52,11 @@ pub async fn get(
     segments: Segments,
 ) -> Result<Response, ApiError> {
     let (wait, known) = (params.wait()?, Known::of(&headers));
-    let with_input = flag(&params, "showInput")? && state.upgrade.is_admin(&caller);
+    let admin = state.upgrade.is_admin(&caller);
+    let with_input = flag(&params, "showInput")? && admin;
     let with_history = flag(&params, "showHistory")?;
     let id = segments.run("id").ok_or_else(unknown_run)?;
-    let form = format!("run {with_input} {with_history}");
+    let form = format!("run {admin} {with_input} {with_history}");
     let tag = |run: &Run| Tag::of(&form, Some(run));
     let read = async || find(&state, &id, None).await?.ok_or_else(unknown_run);
     let run = poll(wait, read, |run| known.is_answered(&tag(run), run.is_ended())).await?;
@@ -66,6 +67,9 @@ pub async fn get(
     let mut view = RunView::of(&state.engine, &run, with_input);
     if with_history {
         view.history = Some(History::of(&run, state.engine.history(&id).await?));
+    }
+    if !admin {
+        view.conceal();
     }
     if run.is_ended() {
         return Ok(answer::tagged(&tag, view));

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::engine::Engine;
-use crate::http::status::{CustomStatus, Why};
+use crate::http::status::{CustomStatus, Why, conceal_quotes};
 use crate::model::{
     CancelRequest, End, Event, Failure, GENESIS, Progress, Run, RunId, Scope, Status, Timestamp, Verdict,
 };
@@ -75,6 +75,18 @@ impl RunView {
             cancel: run.cancel.clone(),
             logs: run.logs.iter().map(|(name, extents)| (name.clone(), extents.total())).collect(),
             history: None,
+        }
+    }
+
+    /// Leaves out what only admins may see beside the input.
+    pub fn conceal(&mut self) {
+        if let Some(failure) = &mut self.failure {
+            conceal_quotes(&mut failure.detail);
+        }
+        for event in self.history.iter_mut().flat_map(|history| &mut history.history) {
+            if let Some(detail) = event.detail.get_mut("cause").and_then(|cause| cause.get_mut("detail")) {
+                conceal_quotes(detail);
+            }
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::http::conditional::{Known, Tag, poll};
 use crate::http::error::ApiError;
 use crate::http::params::Params;
 use crate::http::router::HttpState;
-use crate::http::status::told_progress;
+use crate::http::status::{conceal_quotes, told_progress};
 use crate::model::{End, Failure, Progress, Run, RunId, Status, Timestamp, Verdict};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
@@ -93,27 +93,32 @@ struct ComponentStatus {
 /// 400 `invalid_wait`.
 pub async fn status(
     State(state): State<HttpState>,
-    _: Caller,
+    caller: Caller,
     headers: HeaderMap,
     params: Params,
 ) -> Result<Response, ApiError> {
     let (wait, known) = (params.wait()?, Known::of(&headers));
+    let admin = state.upgrade.is_admin(&caller);
+    let form = format!("upgrade {admin}");
     let platform = platform();
     let read = async || {
         let latest = state.engine.latest(&platform).await?;
         Ok::<_, ApiError>(latest.filter(|run| UpgradeState::of(run) != UpgradeState::Idle))
     };
-    let tag = |run: &Option<Run>| Tag::of("upgrade", run.as_ref());
+    let tag = |run: &Option<Run>| Tag::of(&form, run.as_ref());
     let at_rest = |run: &Option<Run>| run.as_ref().is_none_or(Run::is_ended);
     let run = poll(wait, read, |run| known.is_answered(&tag(run), at_rest(run))).await?;
     let tag = tag(&run);
     if known.has(&tag) {
         return Ok(answer::not_modified(&tag));
     }
-    let view = match &run {
+    let mut view = match &run {
         Some(run) => UpgradeStatus::of(run, &state.upgrade.components),
         None => UpgradeStatus::idle(),
     };
+    if let Some(error) = view.error.as_mut().filter(|_| !admin) {
+        conceal_quotes(&mut error.detail);
+    }
     Ok(answer::tagged(&tag, view))
 }
 

@@ -169,9 +169,8 @@ fn failure(name: &str, build: &Build) -> Failure {
     let reason = build.error.as_deref().unwrap_or("the registry gave no reason");
     let cancelled = build.status == BuildStatus::Cancelled;
     let (code, what) = if cancelled { ("build_cancelled", "was cancelled") } else { ("build_failed", "failed") };
-    let last = build.last_lines.last().map(|line| format!(" Its last line: {line}")).unwrap_or_default();
     let message = format!(
-        "the build of component {name} ({}) {what}: {reason}.{last} The whole log is build-{name}; mend the cause and \
+        "the build of component {name} ({}) {what}: {reason}. The whole log is build-{name}; mend the cause and \
          start again with a new version",
         build.image
     );

@@ -34,7 +34,7 @@ pub const SPEC: PipelineSpec = PipelineSpec {
             name: "fetching",
             deadline: Duration::from_secs(10 * 60),
             // A fetch cannot be continued by another delivery, so it gets most of what the host allows.
-            delivery: Duration::from_secs(230),
+            delivery: Duration::from_secs(200),
             retry: RETRY,
         },
         PhaseSpec {
