@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
+use std::pin::Pin;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -19,6 +20,7 @@ pub struct ExternalHost {
     name: String,
     child: Child,
     address: SocketAddr,
+    told: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
 /// Stages the folder and starts the program on it.
@@ -43,6 +45,8 @@ pub fn start(options: &UpOptions, program: &Path, handler: &Path, settings: &Set
     for (name, _) in &values {
         command.env_remove(name);
     }
+    // Listened for before there is anybody to pass it on to, so that none is missed.
+    let told = Box::pin(signalled());
     let child = command
         .arg("start")
         .arg("--script-root")
@@ -52,7 +56,7 @@ pub fn start(options: &UpOptions, program: &Path, handler: &Path, settings: &Set
         .kill_on_drop(true)
         .spawn()
         .with_context(|| format!("{} cannot be run", program.display()))?;
-    Ok(ExternalHost { name: program.display().to_string(), child, address })
+    Ok(ExternalHost { name: program.display().to_string(), child, address, told })
 }
 
 impl ExternalHost {
@@ -65,7 +69,7 @@ impl ExternalHost {
     pub async fn run(mut self) -> anyhow::Result<()> {
         tokio::select! {
             biased;
-            () = signalled() => self.stop().await,
+            () = &mut self.told => self.stop().await,
             status = self.child.wait() => {
                 bail!("{} ended by itself: {}", self.name, status.with_context(|| self.name.clone())?)
             }
