@@ -117,10 +117,8 @@ impl Engine {
                 self.check(&run, breaches).await?;
                 let due = run.next_wake_at().is_none_or(|at| at + self.settings.grace <= now);
                 if run.deadline_at + Self::ESCALATE <= now {
-                    breaches.push(Breach {
-                        run: id.clone(),
-                        what: "I3: the run is long past its budget and nobody moves it",
-                    });
+                    let (queue, late) = (spec.queue(&run.phase), now.since(run.deadline_at).as_secs());
+                    tracing::error!(run = %id, queue, late, code = "run_stuck", "a run is long past its budget: does its function run?");
                 }
                 let overdue = run.deadline_at + self.settings.grace <= now && run.next_wake_at() > Some(now);
                 if !due && !overdue {

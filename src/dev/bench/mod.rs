@@ -40,7 +40,7 @@ pub async fn bench(handler: &Path, account: Option<&str>) -> anyhow::Result<()> 
 type Row = (String, String, &'static str);
 
 async fn on_account(handler: &Path, account: &str) -> anyhow::Result<Vec<Row>> {
-    const RUNS: usize = 200;
+    const RUNS: usize = 1_000;
     let floor = floor::runs_per_second(account, RUNS).await.context("the floor")?;
     let local = Local::start(handler, account).await?;
     measure::runs(&local, 10).await?;

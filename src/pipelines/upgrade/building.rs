@@ -2,7 +2,8 @@
 //!
 //! State: [`UpgradeState`]. Output: image and digest of each component.
 //! Each build's id is checkpointed before the build is waited for. A build whose id was lost with its worker is
-//! scheduled again: images are named by their version, so the second build leaves the same image behind.
+//! scheduled again: the registry does not tell what a run builds before it has succeeded, so it cannot be found. Both
+//! builds make an image of the same commit under the same tag; whichever ends last has it.
 
 use std::sync::Arc;
 use std::time::Duration;
