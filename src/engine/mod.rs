@@ -3,9 +3,11 @@
 
 pub mod context;
 mod deliver;
+mod documents;
 mod finish;
 mod held;
 mod lease;
+mod leave;
 mod log;
 pub mod pipeline;
 mod poison;
@@ -13,20 +15,24 @@ pub mod ports;
 mod query;
 mod rows;
 mod start;
+mod step;
 mod sweep;
 mod tell;
+mod timer;
 pub mod transition;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use deliver::{Acknowledged, DeliveryError};
+pub use documents::Updated;
 pub use pipeline::{Outcome, Phase, PhaseError, PhaseSpec, Pipeline, PipelineSpec, Registry};
 pub use poison::Poisoned;
 pub use query::RunPage;
 pub use start::{NOT_QUEUED, StartError, StartRequest, Started};
 pub use sweep::{Breach, SweepReport};
 pub use tell::TellError;
+pub use timer::{Timer, TimerSpec};
 
 use crate::model::{Ticket, Timestamp};
 use ports::{Clock, LogStore, RunStore, StoreError, TicketQueue};
