@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::HeaderMap;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::error::{AzureError, ErrorKind};
@@ -49,6 +50,14 @@ pub(super) async fn read(operation: &'static str, response: reqwest::Response) -
         async_operation: text("azure-asyncoperation"),
         location: text("location"),
         retry_after: retry_after(&headers, SystemTime::now()),
+    })
+}
+
+/// The body as what it should be.
+pub(super) fn decode<T: DeserializeOwned>(operation: &'static str, answer: Answer) -> Result<T, AzureError> {
+    serde_json::from_value(answer.body).map_err(|e| AzureError {
+        status: Some(answer.status),
+        ..AzureError::new(ErrorKind::Unreadable, operation, format!("the answer lacks what is needed ({e})"))
     })
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use azure_core::credentials::TokenCredential;
 use azure_core::error::ErrorKind as CoreErrorKind;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderValue};
 use reqwest::{Client, Method};
 use serde_json::Value;
@@ -21,6 +22,7 @@ use super::error::{AzureError, ErrorKind, chain};
 /// One call, from the token to the last byte of the answer.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// Makes single calls with our token, to the cloud's own endpoint and nowhere else.
 #[derive(Clone)]
@@ -192,6 +194,15 @@ impl ArmClient {
 impl fmt::Debug for ArmClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ArmClient").field("endpoint", &self.endpoint.as_str()).finish_non_exhaustive()
+    }
+}
+
+/// A name as one segment of a path.
+pub(super) fn segment(name: &str) -> String {
+    match name {
+        // Encoded or not, these would be taken for directories.
+        "." | ".." => "_".to_owned(),
+        name => utf8_percent_encode(name, SEGMENT).to_string(),
     }
 }
 

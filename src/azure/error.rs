@@ -67,8 +67,14 @@ pub enum ErrorKind {
 }
 
 /// Conflicts that end by themselves.
-const PASSING_CONFLICTS: [&str; 3] =
-    ["AnotherOperationInProgress", "RetryableErrorDueToAnotherOperation", "ConcurrentWriteInProgress"];
+const PASSING_CONFLICTS: [&str; 4] = [
+    "AnotherOperationInProgress",
+    "RetryableErrorDueToAnotherOperation",
+    "ConcurrentWriteInProgress",
+    "ContainerAppOperationInProgress",
+];
+/// How Container Apps tells the last one; the text is better known than the code.
+const PASSING_CONFLICT: &str = "active provisioning operation in progress";
 
 impl AzureError {
     pub(super) fn new(kind: ErrorKind, operation: &'static str, message: impl AsRef<str>) -> Self {
@@ -147,7 +153,9 @@ impl AzureError {
             // 404 and 410: the identity service is being updated.
             ErrorKind::Identity => self.status.is_none_or(|status| matches!(status, 404 | 408 | 410 | 429 | 500..)),
             ErrorKind::Unauthorized => self.has_code("ExpiredAuthenticationToken"),
-            ErrorKind::Conflict => PASSING_CONFLICTS.iter().any(|code| self.has_code(code)),
+            ErrorKind::Conflict => {
+                PASSING_CONFLICTS.iter().any(|code| self.has_code(code)) || self.message.contains(PASSING_CONFLICT)
+            }
             ErrorKind::NotSignedIn
             | ErrorKind::Forbidden
             | ErrorKind::LinkExpired
@@ -249,6 +257,8 @@ mod tests {
     #[test]
     fn a_conflict_that_ends_by_itself_is_worth_waiting_for() {
         assert!(error(409, r#"{"error":{"code":"AnotherOperationInProgress","message":""}}"#).is_retryable());
+        let busy = "Cannot modify a container app 'a' because there is an active provisioning operation in progress.";
+        assert!(error(409, &format!(r#"{{"error":{{"code":"X","message":"{busy}"}}}}"#)).is_retryable());
         assert!(!error(409, r#"{"error":{"code":"ScopeLocked","message":""}}"#).is_retryable());
         assert!(
             error(409, r#"{"error":{"code":"A","details":[{"code":"RoleAssignmentExists"}]}}"#)

@@ -6,14 +6,16 @@
 //! - `lro`: one look at a long operation
 //! - `sas`: addresses that carry their own permission
 //! - `registry`: images built by Container Registry tasks
+//! - `container_apps`: the app, its revisions and their replicas
 
 mod answer;
 mod arm;
 mod cloud;
+pub mod container_apps;
 mod credentials;
 mod envelope;
 mod error;
-pub mod lro;
+mod lro;
 pub mod registry;
 mod retry_after;
 mod sas;

@@ -102,6 +102,11 @@ impl Server {
         Self { address, script, task }
     }
 
+    /// Gives these answers after those that are left.
+    pub(super) fn then(&self, answers: impl IntoIterator<Item = Canned>) {
+        self.script.answers.lock().unwrap().extend(answers);
+    }
+
     pub(super) fn host(&self) -> String {
         self.address.to_string()
     }

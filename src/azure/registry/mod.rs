@@ -6,15 +6,13 @@ mod log;
 mod types;
 mod upload;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
 pub use log::LogChunk;
 pub use types::{BuildArgument, DockerBuild, OutputImage, Registry, RunStatus, SourceUpload, TaskRun};
 
-use super::answer::Answer;
-use super::arm::ArmClient;
+use super::answer::decode;
+use super::arm::{ArmClient, segment};
 use super::error::{AzureError, ErrorKind};
 use super::sas::SasUrl;
 use crate::model::Timestamp;
@@ -22,7 +20,6 @@ use crate::model::Timestamp;
 const REGISTRY_VERSION: &str = "2023-07-01";
 /// Tasks have no newer stable version that has what we use.
 const TASKS_VERSION: &str = "2019-06-01-preview";
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 const PAGE: u32 = 100;
 
 /// The calls on one registry. Cheap to clone.
@@ -113,22 +110,6 @@ impl RegistryClient {
     fn run_path(&self, run_id: &str, rest: &str) -> String {
         format!("{}/runs/{}{rest}", self.path, segment(run_id))
     }
-}
-
-/// A name as one segment of a path.
-fn segment(name: &str) -> String {
-    match name {
-        // Encoded or not, these would be taken for directories.
-        "." | ".." => "_".to_owned(),
-        name => utf8_percent_encode(name, SEGMENT).to_string(),
-    }
-}
-
-fn decode<T: DeserializeOwned>(operation: &'static str, answer: Answer) -> Result<T, AzureError> {
-    serde_json::from_value(answer.body).map_err(|e| AzureError {
-        status: Some(answer.status),
-        ..AzureError::new(ErrorKind::Unreadable, operation, format!("the answer lacks what is needed ({e})"))
-    })
 }
 
 #[cfg(test)]
