@@ -17,6 +17,10 @@ pub enum GitError {
     AuthenticationRequired,
     #[error("the git remote has no tag {tag}")]
     TagNotFound { tag: String },
+    #[error("the git remote shows no commit {commit}, and gives none of that name")]
+    CommitNotFound { commit: String },
+    #[error("more than one branch or tag of the git remote is at a commit that begins with {commit}")]
+    AmbiguousCommit { commit: String },
     #[error("the git remote is an empty repository")]
     EmptyRepository,
     #[error("the tag {tag} does not point to a commit")]
@@ -47,6 +51,8 @@ impl GitError {
             | Self::RedirectRefused(_)
             | Self::AuthenticationRequired
             | Self::TagNotFound { .. }
+            | Self::CommitNotFound { .. }
+            | Self::AmbiguousCommit { .. }
             | Self::EmptyRepository
             | Self::NotACommit { .. }
             | Self::NotAGitRemote(_)
@@ -70,6 +76,8 @@ impl GitError {
             Self::RedirectRefused(_) => "git_redirect_refused",
             Self::AuthenticationRequired => "git_authentication_required",
             Self::TagNotFound { .. } => "git_tag_not_found",
+            Self::CommitNotFound { .. } => "git_commit_not_found",
+            Self::AmbiguousCommit { .. } => "git_commit_ambiguous",
             Self::EmptyRepository => "git_repository_empty",
             Self::NotACommit { .. } => "git_tag_not_a_commit",
             Self::NotAGitRemote(_) => "git_not_a_repository",

@@ -1,4 +1,4 @@
-//! The names of what is fetched: a released version, and the commit that it should be.
+//! The name of what is deployed: a release, a pre-release, or a build of a commit on top of a release.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -7,7 +7,8 @@ use std::str::FromStr;
 /// `MAJOR.MINOR.PATCH`, optionally followed by `-` and dot-separated identifiers, for example `1.2.3-commit.0a1b2c3`.
 ///
 /// At most 64 characters of `[0-9A-Za-z.-]`, so that it is safe in a tag, a path, an image name and a log line.
-/// Ordered as semantic versions are: a pre-release comes before its release.
+/// Ordered as semantic versions are, a pre-release before its release; but `-commit.` and 7 to 40 lower-case hex digits
+/// name a commit that was made after the release, and such a build comes between it and the next release.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Version {
     text: String,
@@ -42,8 +43,86 @@ impl Version {
         format!("v{}", self.text)
     }
 
-    pub fn is_prerelease(&self) -> bool {
-        split(&self.text).1.is_some()
+    /// The release that this version is, leads to or is built on: `MAJOR.MINOR.PATCH`.
+    pub fn release(&self) -> &str {
+        split(&self.text).0
+    }
+
+    pub fn is_release(&self) -> bool {
+        self.suffix().is_none()
+    }
+
+    /// The commit that a build of the commit channel names, in full or by its first digits.
+    pub fn commit(&self) -> Option<&str> {
+        self.suffix().and_then(commit_of)
+    }
+
+    /// [`u64::MAX`] for one that is larger.
+    pub fn major(&self) -> u64 {
+        let major = self.text.split('.').next().unwrap_or_default();
+        major.parse().unwrap_or(u64::MAX)
+    }
+
+    /// The build of `commit`, a commit's full name in hex digits, on top of `release`.
+    pub fn of_commit(release: &Self, commit: &str) -> Self {
+        let digits: String = commit.chars().filter(char::is_ascii_hexdigit).take(SHORTEST_COMMIT).collect();
+        Self { text: format!("{}-{COMMIT}{}", release.release(), digits.to_ascii_lowercase()) }
+    }
+
+    /// Whether going from this version to `target` goes back. Of two builds of commits on one release nobody can tell
+    /// which is the later one, so neither is a downgrade.
+    pub fn is_downgraded_by(&self, target: &Self) -> bool {
+        target.weigh(self) == Ordering::Less
+    }
+
+    fn suffix(&self) -> Option<&str> {
+        split(&self.text).1
+    }
+
+    fn weigh(&self, other: &Self) -> Ordering {
+        let (rank, other_rank) = (Rank::of(self.suffix()), Rank::of(other.suffix()));
+        compare_lists(self.release().split('.'), other.release().split('.'), compare_numbers).then_with(|| {
+            match (rank, other_rank) {
+                (Rank::Before(a), Rank::Before(b)) => compare_lists(a.split('.'), b.split('.'), compare_identifiers),
+                _ => rank.position().cmp(&other_rank.position()),
+            }
+        })
+    }
+}
+
+const COMMIT: &str = "commit.";
+const SHORTEST_COMMIT: usize = 7;
+const LONGEST_COMMIT: usize = 40;
+
+fn commit_of(suffix: &str) -> Option<&str> {
+    let is_digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    let sha = suffix.strip_prefix(COMMIT)?;
+    ((SHORTEST_COMMIT..=LONGEST_COMMIT).contains(&sha.len()) && sha.bytes().all(is_digit)).then_some(sha)
+}
+
+/// Where a version stands beside its release.
+#[derive(Clone, Copy)]
+enum Rank<'a> {
+    Before(&'a str),
+    Release,
+    After,
+}
+
+impl<'a> Rank<'a> {
+    fn of(suffix: Option<&'a str>) -> Self {
+        match suffix {
+            None => Self::Release,
+            Some(suffix) if commit_of(suffix).is_some() => Self::After,
+            Some(suffix) => Self::Before(suffix),
+        }
+    }
+
+    fn position(self) -> u8 {
+        match self {
+            Self::Before(_) => 0,
+            Self::Release => 1,
+            Self::After => 2,
+        }
     }
 }
 
@@ -94,16 +173,8 @@ fn compare_lists<'a>(
 
 impl Ord for Version {
     fn cmp(&self, other: &Self) -> Ordering {
-        let ((core, suffix), (other_core, other_suffix)) = (split(&self.text), split(&other.text));
-        compare_lists(core.split('.'), other_core.split('.'), compare_numbers)
-            .then_with(|| match (suffix, other_suffix) {
-                (None, None) => Ordering::Equal,
-                (None, Some(_)) => Ordering::Greater,
-                (Some(_), None) => Ordering::Less,
-                (Some(a), Some(b)) => compare_lists(a.split('.'), b.split('.'), compare_identifiers),
-            })
-            // `1.02.3` and `1.2.3` weigh the same and are still two tags.
-            .then_with(|| self.text.cmp(&other.text))
+        // `1.02.3` and `1.2.3` weigh the same and are still two tags; so do the builds of two commits.
+        self.weigh(other).then_with(|| self.text.cmp(&other.text))
     }
 }
 
@@ -124,32 +195,6 @@ impl FromStr for Version {
 
     fn from_str(text: &str) -> Result<Self, BadVersion> {
         Self::parse(text)
-    }
-}
-
-/// A commit's name or the beginning of one: 7 to 40, or 64, hex digits, kept in lower case.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct Sha(String);
-
-impl Sha {
-    pub fn parse(text: &str) -> Option<Self> {
-        let fits = matches!(text.len(), 7..=40 | 64) && text.bytes().all(|b| b.is_ascii_hexdigit());
-        fits.then(|| Self(text.to_ascii_lowercase()))
-    }
-
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Whether `commit`, a full name in hex digits, is or begins with this one.
-    pub fn names(&self, commit: &str) -> bool {
-        commit.get(..self.0.len()).is_some_and(|start| start.eq_ignore_ascii_case(&self.0))
-    }
-}
-
-impl fmt::Display for Sha {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 
@@ -204,8 +249,14 @@ mod tests {
             "1.0.0-alpha.beta",
             "1.0.0-beta.2",
             "1.0.0-beta.11",
+            "1.0.0-commit",
+            "1.0.0-commit.0A1B2C3",
+            "1.0.0-commit.0a1b2c",
             "1.0.0-rc.1",
             "1.0.0",
+            "1.0.0-commit.0a1b2c3",
+            "1.0.0-commit.ffffffff",
+            "1.0.1-rc.1",
             "1.2.9",
             "1.2.10",
             "1.10.0",
@@ -218,18 +269,61 @@ mod tests {
     }
 
     #[test]
-    fn a_short_sha_names_the_commit_that_it_begins() {
-        let commit = "0a1b2c3d4e5f60718293a4b5c6d7e8f901234567";
-        assert!(Sha::parse("0A1B2C3").is_some_and(|sha| sha.names(commit)));
-        assert!(Sha::parse(commit).is_some_and(|sha| sha.names(commit)));
-        assert!(Sha::parse("1a1b2c3").is_some_and(|sha| !sha.names(commit)));
-        assert!(Sha::parse(&"0".repeat(64)).is_some_and(|sha| !sha.names(commit)));
+    fn a_build_of_a_commit_tells_its_release_and_its_commit() {
+        let full = "0a1b2c3d4e5f60718293a4b5c6d7e8f901234567";
+        let build = version(&format!("1.2.3-commit.{full}"));
+        assert_eq!((build.release(), build.commit(), build.is_release()), ("1.2.3", Some(full), false));
+        assert_eq!(version("1.2.3-commit.0a1b2c3").commit(), Some("0a1b2c3"));
+        for text in [
+            "1.2.3",
+            "1.2.3-rc.1",
+            "1.2.3-commit.0a1b2c",
+            "1.2.3-commit.0A1B2C3",
+            "1.2.3-commit.0a1b2cg",
+            "1.2.3-commit",
+        ] {
+            assert_eq!(version(text).commit(), None, "{text}");
+        }
+        let long = version(&format!("1.2.3-commit.{}", "0".repeat(41)));
+        assert_eq!(long.commit(), None);
+        assert_eq!((version("1.2.3").is_release(), version("1.2.3-rc.1").is_release()), (true, false));
     }
 
     #[test]
-    fn texts_that_are_no_shas_are_refused() {
-        for text in ["", "abc123", "0a1b2cg", &"0".repeat(41), &"0".repeat(65), "HEAD~1", "0a1b2c3é"] {
-            assert_eq!(Sha::parse(text), None, "{text}");
+    fn a_commit_is_built_on_top_of_a_release() {
+        let full = "0A1B2C3d4e5f60718293a4b5c6d7e8f901234567";
+        for release in ["1.2.3", "1.2.3-rc.1", "1.2.3-commit.fffffff"] {
+            let build = Version::of_commit(&version(release), full);
+            assert_eq!(build, version("1.2.3-commit.0a1b2c3"), "{release}");
+        }
+    }
+
+    #[test]
+    fn the_major_version_is_a_number() {
+        let majors =
+            ["0.1.0", "1.2.3", "012.0.0-rc.1", "99999999999999999999999.0.0"].map(|text| version(text).major());
+        assert_eq!(majors, [0, 1, 12, u64::MAX]);
+    }
+
+    #[test]
+    fn going_back_is_a_downgrade_and_another_commit_is_not() {
+        let (one, other) = ("1.2.3-commit.0a1b2c3", "1.2.3-commit.fffffff");
+        for (from, to) in [
+            ("1.2.3", "1.2.2"),
+            ("1.10.0", "1.9.9"),
+            ("2.0.0", "1.9.9"),
+            ("1.2.3", "1.2.3-rc.1"),
+            ("1.2.3-rc.11", "1.2.3-rc.2"),
+            (one, "1.2.3"),
+            (one, "1.2.3-rc.1"),
+            ("1.2.4", one),
+            ("1.2.4-rc.1", one),
+        ] {
+            assert!(version(from).is_downgraded_by(&version(to)), "{from} to {to}");
+            assert!(!version(to).is_downgraded_by(&version(from)), "{to} to {from}");
+        }
+        for (from, to) in [("1.2.3", "1.2.3"), ("1.02.3", "1.2.3"), ("1.2.3", "1.02.3"), (one, other), (other, one)] {
+            assert!(!version(from).is_downgraded_by(&version(to)), "{from} to {to}");
         }
     }
 }

@@ -33,6 +33,12 @@ pub enum Manner {
     Status(u16),
     /// An ordinary web page.
     WebPage,
+    /// Knows the protocol as it was before its version 2.
+    OlderProtocol,
+    /// Goes on naming references for ever, in answer to the greeting (GET) or to the question for them (POST).
+    Endless(Method),
+    /// As `Endless`, but so slowly that no limit of bytes is ever reached.
+    Dripping(Method),
 }
 
 /// One request as it arrived.
@@ -90,7 +96,13 @@ impl Drop for GitServer {
     }
 }
 
-async fn answer(State(served): State<Served>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+async fn answer(
+    State(served): State<Served>,
+    method: Method,
+    uri: Uri,
+    mut headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let text = |name: header::HeaderName| headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
     let authorization = text(header::AUTHORIZATION);
     served.seen.lock().expect("not poisoned").push(Seen {
@@ -125,11 +137,37 @@ async fn answer(State(served): State<Served>, method: Method, uri: Uri, headers:
             return (StatusCode::from_u16(*status).expect("a status"), [(header::RETRY_AFTER, "7")]).into_response();
         }
         Manner::WebPage => return axum::response::Html("<h1>Welcome</h1>").into_response(),
-        Manner::Plain | Manner::StallsInFetch => {}
+        Manner::OlderProtocol => {
+            headers.remove("git-protocol");
+        }
+        Manner::Endless(at) if *at == method => return endless(&method, Duration::ZERO),
+        Manner::Dripping(at) if *at == method => return endless(&method, SHORT / 10),
+        Manner::Plain | Manner::StallsInFetch | Manner::Endless(_) | Manner::Dripping(_) => {}
     }
     windlass::dev::repository::backend(&served.root, &method, &uri, &headers, body)
         .await
         .expect("git http-backend runs")
+}
+
+/// References without an end, one for each `pace`.
+fn endless(method: &Method, pace: Duration) -> Response {
+    let packet = |line: &str| format!("{:04x}{line}", line.len() + 4);
+    let (kind, start) = match *method {
+        Method::GET => ("advertisement", format!("{}0000", packet("# service=git-upload-pack\n"))),
+        _ => ("result", String::new()),
+    };
+    let refs = futures::stream::unfold(0_u64, move |number| async move {
+        if !pace.is_zero() {
+            tokio::time::sleep(pace).await;
+        }
+        let capabilities = if number == 0 { "\0agent=git/2" } else { "" };
+        let line = packet(&format!("{number:040x} refs/tags/v1.0.{number}{capabilities}\n"));
+        Some((line, number + 1))
+    });
+    let start = futures::stream::once(std::future::ready(start));
+    let body = futures::StreamExt::map(futures::StreamExt::chain(start, refs), Ok::<_, std::io::Error>);
+    let kind = [(header::CONTENT_TYPE, format!("application/x-git-upload-pack-{kind}"))];
+    (kind, Body::from_stream(body)).into_response()
 }
 
 /// As the product's own, for tests that cannot go on without it.

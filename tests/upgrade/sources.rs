@@ -13,7 +13,11 @@ const PRODUCTION: RemotePolicy = RemotePolicy { allow_http: false, allow_private
 
 /// The failure of an upgrade to 1.2.3; nothing may have been asked of the registry.
 async fn refused(platform: &Platform, code: &str) -> String {
-    let upgrade = platform.start("1.2.3").await.drain().await;
+    refused_as(platform, "1.2.3", code).await
+}
+
+async fn refused_as(platform: &Platform, version: &str, code: &str) -> String {
+    let upgrade = platform.start(version).await.drain().await;
     let message = upgrade.expect_failed(code).message.clone();
     assert!(platform.azure.requests().is_empty(), "the registry was asked");
     message
@@ -40,6 +44,27 @@ async fn a_version_that_was_never_released_is_named() {
     let platform = Platform::open().await;
     let upgrade = platform.start("9.9.9").await.drain().await;
     assert!(upgrade.expect_failed("git_tag_not_found").message.contains("v9.9.9"));
+}
+
+#[tokio::test]
+async fn a_build_of_a_commit_is_fetched_by_its_commit_and_not_by_the_tag_of_its_name() {
+    let platform = Platform::open().await;
+    let app = platform.repositories.path().join("app");
+    let tip = make_repository(&app, &[("a", "2")], &[]);
+    let version = format!("1.2.3-commit.{}", &tip[..7]);
+    git(&app, &["tag", &format!("v{version}"), &platform.commit]);
+    let upgrade = platform.start(&version).await.drain().await;
+    assert_eq!(upgrade.expect_succeeded().run.output["commit"], json!(tip));
+    assert!(platform.azure.images().contains_key(&format!("elb-api:v{version}")));
+}
+
+#[tokio::test]
+async fn a_commit_that_the_repository_does_not_show_says_what_can_be_named() {
+    let platform = Platform::open().await;
+    let message = refused_as(&platform, "1.2.3-commit.0123456", "git_commit_not_found").await;
+    for word in ["0123456", "branch", "40 digits", "tag"] {
+        assert!(message.contains(word), "{message}");
+    }
 }
 
 #[tokio::test]

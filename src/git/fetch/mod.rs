@@ -1,21 +1,23 @@
-//! One tag of a remote, shallow, into a bare repository.
+//! One tag or commit of a remote, shallow, into a bare repository; and what a remote has to offer.
 
-mod tags;
+mod commit;
+mod discovery;
+mod peer;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gix::progress::Discard;
+use gix::protocol::fetch::refmap::Source;
+use gix::protocol::handshake::Ref;
 use gix::remote::fetch::{Shallow, Tags};
-use gix_transport::Protocol;
-use gix_transport::client::blocking_io::http::Transport;
 
-pub use tags::{RemoteTag, list_tags};
+pub use discovery::{DISCOVERY_BYTES, Discovery, DiscoveryLimits, Head, RemoteTag, discover};
 
-use super::blocking::{self, Ended, Stop};
 use super::error::chain;
-use super::wire::{Allowance, Wire};
-use super::{GitError, Remote};
+use super::wire::Allowance;
+use super::{GitError, Remote, Sha, Target};
+use peer::{Peer, converse, is_unborn, no_credentials};
 
 /// What a fetch may cost.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,89 +50,56 @@ pub struct Fetched {
     pub repository: PathBuf,
     /// The name of the commit, in hex digits.
     pub commit: String,
-    /// The name of the annotated tag's own object, unless the tag is a plain one.
+    /// The name of the annotated tag's own object, if one was fetched.
     pub tag_object: Option<String>,
 }
 
 const DIRECTORY: &str = "repo";
 
-/// Fetches the commit of `tag` and nothing of its history into `<workspace>/repo`, replacing what an earlier call left.
+/// Fetches the commit of `target` and nothing of its history into `<workspace>/repo`, replacing what an earlier call
+/// left.
 ///
+/// A remote that knows nothing but the older protocol sends the history, too. It is read and not used.
 /// Reads no configuration of the user or the system, runs no program, asks nobody for a password. Dropping the future
 /// stops the work. The credential of `remote` is sent to its host and written nowhere.
-pub async fn fetch(remote: &Remote, tag: &str, limits: &FetchLimits, workspace: &Path) -> Result<Fetched, GitError> {
-    let full_name = format!("refs/tags/{tag}");
-    if gix::validate::reference::name(full_name.as_str().into()).is_err() {
-        return Err(GitError::TagNotFound { tag: tag.to_owned() });
-    }
-    let limit = limits.max_duration;
-    let looked_up = tokio::time::timeout(limit, remote.addresses()).await;
-    let addresses = looked_up.map_err(|_| GitError::TimedOut(limit))??;
-    let (remote, tag, limits) = (remote.clone(), tag.to_owned(), *limits);
-    let directory = workspace.join(DIRECTORY);
-    let work = move |stop: &Stop| {
-        let allowance = Allowance { max_bytes: limits.max_pack_bytes, max_idle: limits.max_idle };
-        let wire = Wire::new(&remote, &addresses, allowance, stop)?;
-        let fetched = fetch_blocking(&remote, &wire, &tag, &limits, &directory, stop);
-        // What happened on the wire is the cause of what gix says about it.
-        fetched.map_err(|error| wire.verdict().unwrap_or(error))
-    };
-    finish(blocking::run(limit, work).await, limit)
-}
-
-fn finish<T>(result: Result<Result<T, GitError>, Ended>, limit: Duration) -> Result<T, GitError> {
-    match result {
-        Ok(result) => result,
-        Err(Ended::TimedOut) => Err(GitError::TimedOut(limit)),
-        Err(Ended::Panicked) => Err(GitError::Protocol("reading it failed in an unforeseen way".to_owned())),
-    }
-}
-
-fn transport(remote: &Remote, wire: &Wire) -> Result<Transport<Wire>, GitError> {
-    let url = gix::url::parse(remote.url().as_str()).map_err(|e| GitError::BadRemote(chain(&e)))?;
-    Ok(Transport::new_http(wire.clone(), url, Protocol::V2, false))
-}
-
-/// The wire itself sends the credential; gix never gets one and has nobody to ask.
-fn no_credentials(_: gix::credentials::helper::Action) -> gix::Result<Option<gix::credentials::protocol::Outcome>> {
-    Ok(None)
-}
-
-fn fetch_blocking(
+pub async fn fetch(
     remote: &Remote,
-    wire: &Wire,
+    target: &Target,
+    limits: &FetchLimits,
+    workspace: &Path,
+) -> Result<Fetched, GitError> {
+    if let Target::Tag(tag) = target
+        && gix::validate::reference::name(reference(tag).as_str().into()).is_err()
+    {
+        return Err(GitError::TagNotFound { tag: tag.clone() });
+    }
+    let (target, limits, directory) = (target.clone(), *limits, workspace.join(DIRECTORY));
+    let allowance = Allowance { max_bytes: limits.max_pack_bytes, max_idle: limits.max_idle };
+    let talk = move |peer: &Peer| {
+        let repository = create(&directory, &limits)?;
+        let (commit, tag_object) = match &target {
+            Target::Tag(tag) => fetch_tag(peer, &repository, tag, &limits)?,
+            Target::Commit(sha) => (fetch_commit(peer, &repository, sha, &limits)?, None),
+        };
+        Ok(Fetched { repository: directory, commit, tag_object })
+    };
+    converse(remote, allowance, limits.max_duration, talk).await
+}
+
+fn reference(tag: &str) -> String {
+    format!("refs/tags/{tag}")
+}
+
+/// The commit of `tag`, and the tag's own object.
+fn fetch_tag(
+    peer: &Peer,
+    repository: &gix::Repository,
     tag: &str,
     limits: &FetchLimits,
-    directory: &Path,
-    stop: &Stop,
-) -> Result<Fetched, GitError> {
-    let repository = create(directory, limits)?;
-    let name = format!("refs/tags/{tag}");
-    let spec = format!("+{name}:{name}");
-    let bad = |error: &dyn std::error::Error| GitError::BadRemote(chain(error));
-    let origin = repository
-        .remote_at(remote.url().as_str())
-        .and_then(|origin| origin.with_refspecs([spec.as_str()], gix::remote::Direction::Fetch))
-        .map_err(|e| bad(&e))?
-        .with_fetch_tags(Tags::None);
-    let prepared = origin
-        .to_connection_with_transport(transport(remote, wire)?)
-        .with_credentials(no_credentials)
-        .with_transport_options(Box::new(()))
-        .prepare_fetch(Discard, Default::default())
-        .map_err(|e| GitError::NotAGitRemote(chain(&e)))?;
-    let tag_object = match prepared.ref_map().mappings.first() {
-        Some(mapping) => tags::tag_object(&mapping.remote),
-        None => return Err(missing(remote, wire, tag)),
-    };
-    prepared
-        .with_shallow(Shallow::DepthAtRemote(std::num::NonZeroU32::MIN))
-        .with_write_packed_refs_only(true)
-        .receive(Discard, stop.flag())
-        .map_err(|e| match e.is_resource_exhausted() {
-            true => GitError::TooLarge { limit: limits.max_object_bytes },
-            false => GitError::protocol(&e),
-        })?;
+) -> Result<(String, Option<String>), GitError> {
+    let name = reference(tag);
+    let received = receive(peer, repository, &[&format!("+{name}:{name}")], limits, |e| GitError::protocol(e))?;
+    let Some(source) = received else { return Err(missing(peer, tag)) };
     let commit = repository
         .find_reference(name.as_str())
         .and_then(|mut reference| reference.peel_to_id().map(|id| id.object()))
@@ -139,16 +108,79 @@ fn fetch_blocking(
     if commit.kind != gix::objs::Kind::Commit {
         return Err(GitError::NotACommit { tag: tag.to_owned() });
     }
-    Ok(Fetched { repository: directory.to_owned(), commit: commit.id.to_string(), tag_object })
+    let tag_object = match source {
+        Source::Ref(Ref::Peeled { tag, .. }) => Some(tag.to_string()),
+        _ => None,
+    };
+    Ok((commit.id.to_string(), tag_object))
 }
 
 /// Asks again without a filter, to tell a missing tag from a repository that has nothing at all.
-fn missing(remote: &Remote, wire: &Wire, tag: &str) -> GitError {
-    match transport(remote, wire).and_then(|transport| tags::list(transport, &["HEAD", "refs/"])) {
-        Ok(refs) if refs.iter().all(tags::is_unborn) => GitError::EmptyRepository,
+fn missing(peer: &Peer, tag: &str) -> GitError {
+    match peer.list(&["HEAD", "refs/"]) {
+        Ok(refs) if refs.iter().all(is_unborn) => GitError::EmptyRepository,
         Ok(_) => GitError::TagNotFound { tag: tag.to_owned() },
         Err(error) => error,
     }
+}
+
+/// What is fetched without a name is kept by this one.
+const KEPT: &str = "refs/windlass/commit";
+/// Matches nothing. Without the name of some reference the remote would send a list of all.
+const NOTHING: &str = "refs/windlass/none/*:refs/windlass/none/*";
+
+/// The whole name of the commit that `sha` means.
+fn fetch_commit(
+    peer: &Peer,
+    repository: &gix::Repository,
+    sha: &Sha,
+    limits: &FetchLimits,
+) -> Result<String, GitError> {
+    let commit = commit::resolve(peer, sha)?;
+    // Every server has words of its own for it, and all of them name what they do not give.
+    let failed = |error: &gix::Error| match peer.refusal() {
+        Some(said) if said.contains(&commit) => commit::not_found(sha),
+        _ => GitError::protocol(error),
+    };
+    receive(peer, repository, &[&format!("+{commit}:{KEPT}"), NOTHING], limits, failed)?;
+    let id = gix::ObjectId::from_hex(commit.as_bytes()).map_err(|e| GitError::protocol(&e))?;
+    let object = repository.find_object(id).map_err(|e| GitError::protocol(&e))?;
+    // The name of a tag's or a file's object is no commit's, even if the remote gives it.
+    if object.kind == gix::objs::Kind::Commit { Ok(commit) } else { Err(commit::not_found(sha)) }
+}
+
+/// Brings what `specs` say into `repository`, without history. Gives the first that it was, if the remote has any.
+fn receive(
+    peer: &Peer,
+    repository: &gix::Repository,
+    specs: &[&str],
+    limits: &FetchLimits,
+    failed: impl FnOnce(&gix::Error) -> GitError,
+) -> Result<Option<Source>, GitError> {
+    let bad = |error: &dyn std::error::Error| GitError::BadRemote(chain(error));
+    let origin = repository
+        .remote_at(peer.remote.url().as_str())
+        .and_then(|origin| origin.with_refspecs(specs.iter().copied(), gix::remote::Direction::Fetch))
+        .map_err(|e| bad(&e))?
+        .with_fetch_tags(Tags::None);
+    let prepared = origin
+        .to_connection_with_transport(peer.transport()?)
+        .with_credentials(no_credentials)
+        .with_transport_options(Box::new(()))
+        .prepare_fetch(Discard, Default::default())
+        .map_err(|e| GitError::NotAGitRemote(chain(&e)))?;
+    let Some(first) = prepared.ref_map().mappings.first().map(|mapping| mapping.remote.clone()) else {
+        return Ok(None);
+    };
+    prepared
+        .with_shallow(Shallow::DepthAtRemote(std::num::NonZeroU32::MIN))
+        .with_write_packed_refs_only(true)
+        .receive(Discard, peer.stop.flag())
+        .map_err(|e| match e.is_resource_exhausted() {
+            true => GitError::TooLarge { limit: limits.max_object_bytes },
+            false => failed(&e),
+        })?;
+    Ok(Some(first))
 }
 
 /// How any repository of ours is opened: its own files only, and bounded memory for each object.

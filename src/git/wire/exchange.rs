@@ -37,6 +37,7 @@ impl Exchange {
     fn response(&mut self) -> io::Result<Option<&mut reqwest::Response>> {
         if let Some((url, headers)) = self.unsent.take() {
             let body = Bytes::from(std::mem::take(&mut self.request_body));
+            lock(&self.wire.opening).clear();
             let response = self.wire.send(Method::POST, url, headers, Some(body))?;
             self.response = Some(self.wire.accept(response)?);
         }
@@ -49,7 +50,7 @@ impl Exchange {
             let Some(response) = self.response()? else { return Ok(()) };
             match wire.wait(response.chunk())? {
                 Some(chunk) => {
-                    wire.count(chunk.len())?;
+                    wire.arrive(&chunk)?;
                     self.chunk = chunk;
                 }
                 None => self.response = None,

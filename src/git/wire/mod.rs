@@ -46,7 +46,12 @@ struct Shared {
     /// gix wraps and shortens what went wrong here, so it is remembered for the one who called gix.
     verdict: Mutex<Option<GitError>>,
     redirected_base: Mutex<Option<String>>,
+    /// How the last answer began.
+    opening: Mutex<Vec<u8>>,
 }
+
+/// Bytes of an answer that are remembered. What a remote says in place of a pack is shorter.
+const OPENING: usize = 512;
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -79,6 +84,7 @@ impl Wire {
             received: Mutex::default(),
             verdict: Mutex::default(),
             redirected_base: Mutex::default(),
+            opening: Mutex::default(),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -86,6 +92,16 @@ impl Wire {
     /// What went wrong on the wire, if anything did.
     pub(super) fn verdict(&self) -> Option<GitError> {
         lock(&self.shared.verdict).take()
+    }
+
+    /// What the remote said in place of its last answer, if it did. gix does not always tell.
+    pub(super) fn refusal(&self) -> Option<String> {
+        let opening = lock(&self.shared.opening);
+        // A packet is its length in four hex digits, and its content.
+        let (length, rest) = opening.split_at_checked(4)?;
+        let length = usize::from_str_radix(std::str::from_utf8(length).ok()?, 16).ok()?;
+        let content = rest.get(..length.saturating_sub(4).min(rest.len()))?;
+        Some(String::from_utf8_lossy(content.strip_prefix(b"ERR ")?).into_owned())
     }
 }
 
@@ -183,9 +199,12 @@ impl Shared {
         Err(self.fail(error))
     }
 
-    fn count(&self, bytes: usize) -> io::Result<()> {
+    fn arrive(&self, chunk: &[u8]) -> io::Result<()> {
+        let mut opening = lock(&self.opening);
+        let wanted = OPENING.saturating_sub(opening.len());
+        opening.extend(chunk.iter().take(wanted));
         let mut received = lock(&self.received);
-        *received = received.saturating_add(bytes as u64);
+        *received = received.saturating_add(chunk.len() as u64);
         if *received > self.allowance.max_bytes {
             return Err(self.fail(GitError::TooLarge { limit: self.allowance.max_bytes }));
         }

@@ -1,4 +1,4 @@
-//! [`Source`] over git: one shallow tag, packed once for each context.
+//! [`Source`] over git: one shallow tag or commit, packed once for each context.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -10,8 +10,8 @@ use super::Component;
 use super::ports::{Context, Prepared, Source};
 use crate::engine::PhaseError;
 use crate::git::{
-    Archive, ArchiveError, ArchiveLimits, ArchiveRequest, FetchLimits, GitError, Remote, Workspace, WorkspaceError,
-    archive, fetch,
+    Archive, ArchiveError, ArchiveLimits, ArchiveRequest, FetchLimits, GitError, Remote, Sha, Target, Version,
+    Workspace, WorkspaceError, archive, fetch,
 };
 use crate::model::Failure;
 
@@ -43,7 +43,9 @@ impl Source for GitSource {
         self.tidy_up().await;
         let workspace = Workspace::create(&self.workspaces, job).await.map_err(workspace_error)?;
         let limits = FetchLimits { max_duration: within, ..FetchLimits::default() };
-        let fetched = fetch(remote, tag, &limits, workspace.path()).await.map_err(|error| git_error(&error, remote))?;
+        let target = target(tag);
+        let fetched = fetch(remote, &target, &limits, workspace.path()).await;
+        let fetched = fetched.map_err(|error| git_error(&error, remote))?;
         let contexts: BTreeSet<&str> = components.iter().map(|component| component.context.as_str()).collect();
         let mut prepared = Prepared { commit: fetched.commit.clone(), contexts: Vec::new() };
         for (index, context) in contexts.into_iter().enumerate() {
@@ -89,6 +91,13 @@ impl GitSource {
     }
 }
 
+/// A build of the commit channel is fetched by its commit, whatever tags there are.
+fn target(tag: &str) -> Target {
+    let version = tag.strip_prefix('v').and_then(|version| Version::parse(version).ok());
+    let commit = version.as_ref().and_then(Version::commit).and_then(Sha::parse);
+    commit.map_or_else(|| Target::Tag(tag.to_owned()), Target::Commit)
+}
+
 fn graded(retryable: bool, after: Option<Duration>, code: &str, message: String) -> PhaseError {
     let failure = Failure::new(code, message);
     if retryable { PhaseError::Retryable { failure, after } } else { PhaseError::Fatal(failure) }
@@ -97,6 +106,8 @@ fn graded(retryable: bool, after: Option<Duration>, code: &str, message: String)
 fn git_error(error: &GitError, remote: &Remote) -> PhaseError {
     let advice = match error {
         GitError::TagNotFound { .. } => "check target_version, or push the tag",
+        GitError::CommitNotFound { .. } => "name the tip of a branch, a commit by all of its 40 digits, or a tag",
+        GitError::AmbiguousCommit { .. } => "name the commit by more of its digits, or by all 40",
         GitError::AuthenticationRequired => "set UPGRADE_GIT_TOKEN to a token that may read the repository",
         GitError::AddressRefused { .. } | GitError::RedirectRefused(_) | GitError::BadRemote(_) => {
             "set UPGRADE_GIT_REMOTE to the repository's own public https address"
