@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use azure_core::credentials::TokenCredential;
+use azure_core::credentials::{Secret, TokenCredential};
 use azure_core::error::ErrorKind as CoreErrorKind;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderValue};
@@ -30,6 +30,7 @@ pub struct ArmClient {
     http: Client,
     endpoint: Url,
     scope: String,
+    registry_scope: String,
     credential: Arc<dyn TokenCredential>,
     timeout: Duration,
 }
@@ -46,6 +47,7 @@ impl ArmClient {
             http,
             endpoint: cloud.arm_endpoint.clone(),
             scope: cloud.arm_scope.clone(),
+            registry_scope: cloud.registry_scope(),
             credential,
             timeout: CALL_TIMEOUT,
         })
@@ -60,6 +62,16 @@ impl ArmClient {
     /// The HTTP client without any credential, for addresses that carry their own.
     pub(super) fn http(&self) -> &Client {
         &self.http
+    }
+
+    /// The bound for each call.
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// A token that a registry takes in exchange for its own.
+    pub(super) async fn registry_token(&self) -> Result<Secret, AzureError> {
+        self.secret(&self.registry_scope).await
     }
 
     pub async fn get(
@@ -134,7 +146,7 @@ impl ArmClient {
             return Err(elsewhere(operation));
         }
         let exchange = async {
-            let token = self.token().await?;
+            let token = bearer(self.secret(&self.scope).await?.secret())?;
             let response = match self.send(operation, &method, &url, &token, body).await {
                 // Reading twice harms nobody, and a connection that was just closed is the commonest of failures.
                 Err(error) if method == Method::GET && !error.is_timeout() => {
@@ -148,8 +160,8 @@ impl ArmClient {
         answer.unwrap_or_else(|_| Err(AzureError::timed_out(operation, self.timeout)))
     }
 
-    async fn token(&self) -> Result<HeaderValue, AzureError> {
-        let token = self.credential.get_token(&[&self.scope], None).await.map_err(|error| {
+    async fn secret(&self, scope: &str) -> Result<Secret, AzureError> {
+        let token = self.credential.get_token(&[scope], None).await.map_err(|error| {
             if let Some(reason) = error.downcast_ref::<NotSignedIn>() {
                 return AzureError::not_signed_in(&reason.to_string());
             }
@@ -159,10 +171,7 @@ impl ArmClient {
             };
             AzureError::identity(status, chain(&error))
         })?;
-        let mut value = HeaderValue::from_str(&format!("Bearer {}", token.token.secret()))
-            .map_err(|_| AzureError::identity(None, "the token is no text for a header".to_owned()))?;
-        value.set_sensitive(true);
-        Ok(value)
+        Ok(token.token)
     }
 
     async fn send(
@@ -195,6 +204,14 @@ impl fmt::Debug for ArmClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ArmClient").field("endpoint", &self.endpoint.as_str()).finish_non_exhaustive()
     }
+}
+
+/// A token as the header that carries it.
+pub(super) fn bearer(token: &str) -> Result<HeaderValue, AzureError> {
+    let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
+        .map_err(|_| AzureError::identity(None, "the token is no text for a header".to_owned()))?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 /// A name as one segment of a path.

@@ -47,6 +47,15 @@ impl Cloud {
         let arm_scope = format!("{}/.default", arm_endpoint.as_str().trim_end_matches('/'));
         Ok(Self { arm_endpoint, arm_scope, authority_host, storage_suffix: storage_suffix.to_owned() })
     }
+
+    /// The scope of tokens that a registry takes in exchange for its own. In the public cloud a registry may be set to
+    /// refuse the Resource Manager's; for any other cloud only those are documented.
+    pub(super) fn registry_scope(&self) -> String {
+        match self.arm_endpoint.host_str() {
+            Some("management.azure.com") => "https://containerregistry.azure.net/.default".to_owned(),
+            _ => self.arm_scope.clone(),
+        }
+    }
 }
 
 fn endpoint(text: &str, setting: &'static str) -> Result<Url, BadCloud> {
@@ -83,6 +92,8 @@ mod tests {
         assert_eq!(clouds[0].arm_scope, "https://management.azure.com/.default");
         assert_eq!(clouds[1].arm_scope, "https://management.usgovcloudapi.net/.default");
         assert_eq!(clouds[2].authority_host.as_str(), "https://login.chinacloudapi.cn/");
+        assert_eq!(clouds[0].registry_scope(), "https://containerregistry.azure.net/.default");
+        assert_eq!(clouds[1].registry_scope(), clouds[1].arm_scope);
     }
 
     #[test]

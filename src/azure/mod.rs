@@ -2,10 +2,11 @@
 //!
 //! - `cloud`: which Azure it is, and where its parts live
 //! - `credentials`: who we are to it
-//! - `arm`: the Resource Manager's calls; `answer`: what comes back; `error`, `envelope`, `retry_after`: how they fail
+//! - `arm`: the Resource Manager's calls; `answer`, `lenient`: what comes back; `error`, `envelope`, `retry_after`: how they fail
 //! - `lro`: one look at a long operation
 //! - `sas`: addresses that carry their own permission
 //! - `registry`: images built by Container Registry tasks
+//! - `images`: what a registry holds, by its own API
 //! - `container_apps`: the app, its revisions and their replicas
 
 mod answer;
@@ -15,6 +16,8 @@ pub mod container_apps;
 mod credentials;
 mod envelope;
 mod error;
+pub mod images;
+mod lenient;
 mod lro;
 pub mod registry;
 mod retry_after;

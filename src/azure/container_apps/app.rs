@@ -5,8 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::lenient;
 use super::revision::{ContainerImage, images};
+use crate::azure::lenient;
 
 /// A container app.
 #[derive(Clone, PartialEq, Deserialize)]

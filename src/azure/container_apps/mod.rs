@@ -3,7 +3,6 @@
 //! Source: `Microsoft.App`, container apps 2024-03-01, and recordings of the service.
 
 mod app;
-mod lenient;
 mod replica;
 mod revision;
 

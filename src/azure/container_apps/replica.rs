@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::lenient;
+use crate::azure::lenient;
 use crate::model::Timestamp;
 
 /// One running copy of a revision.

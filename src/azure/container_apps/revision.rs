@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::lenient;
+use crate::azure::lenient;
 use crate::model::Timestamp;
 
 /// A revision of a container app.

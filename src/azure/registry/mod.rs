@@ -38,6 +38,10 @@ impl RegistryClient {
         Self { arm, path }
     }
 
+    pub(super) fn arm(&self) -> &ArmClient {
+        &self.arm
+    }
+
     /// The registry, with the login server that images are pulled from.
     pub async fn get(&self) -> Result<Registry, AzureError> {
         const OPERATION: &str = "reading the container registry";

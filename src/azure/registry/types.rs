@@ -3,10 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::azure::SasUrl;
+use crate::azure::{SasUrl, lenient};
 use crate::model::{Timestamp, redact};
 
 /// A container registry.
@@ -204,21 +204,16 @@ struct RunProperties {
     status: Option<String>,
     #[serde(default)]
     run_type: Option<String>,
-    #[serde(default, deserialize_with = "lenient_time")]
+    #[serde(default, deserialize_with = "lenient::time")]
     create_time: Option<Timestamp>,
-    #[serde(default, deserialize_with = "lenient_time")]
+    #[serde(default, deserialize_with = "lenient::time")]
     start_time: Option<Timestamp>,
-    #[serde(default, deserialize_with = "lenient_time")]
+    #[serde(default, deserialize_with = "lenient::time")]
     finish_time: Option<Timestamp>,
     #[serde(default)]
     output_images: Option<Vec<OutputImage>>,
     #[serde(default)]
     run_error_message: Option<String>,
-}
-
-/// A time that cannot be read is no time.
-fn lenient_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
-    Ok(Value::deserialize(deserializer)?.as_str().and_then(Timestamp::parse))
 }
 
 impl From<RunResource> for TaskRun {

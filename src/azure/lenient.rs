@@ -6,27 +6,29 @@ use serde_json::Value;
 use crate::model::{Timestamp, redact};
 
 /// Null is as good as absent.
-pub(super) fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D) -> Result<T, D::Error> {
+pub(in crate::azure) fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    from: D,
+) -> Result<T, D::Error> {
     Ok(Option::deserialize(from)?.unwrap_or_default())
 }
 
 /// A text that is there and says something.
-pub(super) fn text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+pub(in crate::azure) fn text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
     let text: Option<String> = Option::deserialize(from)?;
     Ok(text.filter(|text| !text.is_empty()))
 }
 
 /// What a container said may hold anything.
-pub(super) fn said<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+pub(in crate::azure) fn said<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
     Ok(text(from)?.map(|text| redact(&text)))
 }
 
 /// A number that cannot be read is no number.
-pub(super) fn number<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u32>, D::Error> {
+pub(in crate::azure) fn number<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u32>, D::Error> {
     Ok(Value::deserialize(from)?.as_u64().and_then(|number| u32::try_from(number).ok()))
 }
 
 /// A time that cannot be read is no time.
-pub(super) fn time<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
+pub(in crate::azure) fn time<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
     Ok(Value::deserialize(from)?.as_str().and_then(Timestamp::parse))
 }
