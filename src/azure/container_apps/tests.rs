@@ -286,6 +286,8 @@ async fn revisions_are_read_page_by_page_to_an_end() {
     assert_eq!(server.seen()[0].target, format!("{PATH}/revisions{VERSION}"));
     assert_eq!(server.seen()[1].target, "/next?api-version=2024-03-01&$skipToken=a%2Fb");
 
+    server.then([page("a", json!(""))]);
+    assert_eq!(client.revisions().await.unwrap().len(), 1);
     server.then([page("a", json!("https://management.azure.com.evil.example/next"))]);
     assert_eq!(client.revisions().await.unwrap_err().kind, ErrorKind::Invalid);
     server.then((0..=MAX_PAGES).map(|_| page("a", json!(next))));
