@@ -61,7 +61,9 @@ impl App {
         };
         let stores = Stores::open(config, storage_identity).context("storage")?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let registry = Registry::new(vec![probe::pipeline(), upgrade::pipeline(clients::upgrade(config)?)]);
+        let platform = clients::upgrade(config)?;
+        let registry =
+            Registry::new(vec![probe::pipeline(), upgrade::pipeline(&platform), upgrade::rollback(&platform)]);
         let engine = Engine::new(
             registry,
             Arc::clone(&stores.runs),

@@ -5,11 +5,16 @@ use std::time::Duration;
 
 use azure_core::credentials::TokenCredential;
 
+use crate::azure::container_apps::{ContainerAppsClient, Visitor};
+use crate::azure::images::ImagesClient;
 use crate::azure::registry::RegistryClient;
 use crate::azure::{self, ArmClient, AzureError, Cloud, IdentityEnvironment};
-use crate::config::{Config, IdentityConfig, Mode, UpgradeConfig};
+use crate::config::{Config, IdentityConfig, Mode, RolloutConfig, StrategyConfig, UpgradeConfig};
 use crate::git::{GitError, Remote, RemotePolicy};
-use crate::pipelines::upgrade::{Component, GitSource, RegistryImages, Upgrade};
+use crate::pipelines::upgrade::rollout::Strategy;
+use crate::pipelines::upgrade::{
+    AzureApps, Component, GitSource, HttpReadiness, RegistryImages, RegistryStore, RolloutSettings, Upgrade,
+};
 
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -52,7 +57,7 @@ pub fn credential(config: &Config, client_id: Option<String>) -> Result<Arc<dyn 
 /// How often a young build is looked at.
 const POLL: Duration = Duration::from_secs(2);
 
-pub fn upgrade(config: &Config) -> Result<Upgrade, ClientError> {
+pub fn upgrade(config: &Config) -> Result<Arc<Upgrade>, ClientError> {
     let settings = &config.upgrade;
     let development = config.server.mode == Mode::Development;
     let policy = RemotePolicy { allow_http: development, allow_private: development };
@@ -61,12 +66,62 @@ pub fn upgrade(config: &Config) -> Result<Upgrade, ClientError> {
         Some(token) => remote.with_token(token.expose()),
         None => remote,
     });
-    Ok(Upgrade {
+    let registry = registry(config)?;
+    let store = registry.clone().map(|registry| ImagesClient::new(registry, tenant(config)));
+    let readiness = HttpReadiness::new(Visitor::new()?, config.rollout.readiness_url.clone());
+    Ok(Arc::new(Upgrade {
         components: components(settings),
         source: Arc::new(GitSource { remote, workspaces: settings.workspace_dir.clone() }),
-        images: Arc::new(RegistryImages::new(registry(config)?)),
+        images: Arc::new(RegistryImages::new(registry)),
+        store: Arc::new(RegistryStore::new(store)),
+        apps: Arc::new(apps(config)?),
+        readiness: Arc::new(readiness),
         poll: POLL,
-    })
+        rollout: rollout(&config.rollout),
+    }))
+}
+
+fn rollout(config: &RolloutConfig) -> RolloutSettings {
+    let strategy = match config.strategy {
+        StrategyConfig::InPlace => Strategy::InPlace,
+        StrategyConfig::BlueGreen => Strategy::BlueGreen,
+        StrategyConfig::BuildOnly => Strategy::BuildOnly,
+    };
+    RolloutSettings {
+        strategy,
+        auto_rollback: config.auto_rollback,
+        rollout: config.rollout,
+        validate: config.validate,
+        confirm: config.confirm,
+        verdict: config.verdict,
+        approval: config.approval,
+        rollback_window: config.rollback_window,
+        keep_images: config.keep_images,
+        keep_revisions: config.keep_revisions,
+        ..RolloutSettings::default()
+    }
+}
+
+fn apps(config: &Config) -> Result<AzureApps, ClientError> {
+    let subscription = config.upgrade.subscription_id.as_deref();
+    let (group, name) = (config.upgrade.resource_group.as_deref(), config.rollout.container_app.as_deref());
+    let client = match (subscription, group, name) {
+        (Some(subscription), Some(group), Some(name)) => {
+            let arm = ArmClient::new(&cloud(config), credential(config, None)?)?;
+            Some(ContainerAppsClient::new(arm, subscription, group, name))
+        }
+        _ => None,
+    };
+    let text = Option::unwrap_or_default;
+    Ok(AzureApps::new(client, text(subscription), text(group), text(name)))
+}
+
+/// Whose registry it is, for the exchange of tokens; the registry knows it by itself where nobody says.
+fn tenant(config: &Config) -> Option<String> {
+    match &config.identity {
+        IdentityConfig::Workload { tenant_id, .. } => Some(tenant_id.clone()),
+        IdentityConfig::Managed { .. } | IdentityConfig::Developer => None,
+    }
 }
 
 fn components(settings: &UpgradeConfig) -> Vec<Component> {

@@ -10,6 +10,7 @@ mod environment;
 mod fault;
 mod identity;
 mod reader;
+mod rollout;
 mod secret;
 mod server;
 mod setting;
@@ -27,6 +28,7 @@ pub use engine::EngineConfig;
 pub use environment::{Environment, ProcessEnvironment};
 pub use fault::{ConfigFaults, Fault};
 pub use identity::IdentityConfig;
+pub use rollout::{RolloutConfig, StrategyConfig};
 pub use secret::Secret;
 pub use server::{Mode, ServerConfig};
 pub use setting::{Kind, Setting};
@@ -69,6 +71,20 @@ pub const SETTINGS: &[Setting] = &[
     upgrade::ADMINS,
     upgrade::COMPONENTS,
     upgrade::WORKSPACE,
+    rollout::GIT_HOSTS,
+    rollout::CONTAINER_APP,
+    rollout::STRATEGY,
+    rollout::AUTO_ROLLBACK,
+    rollout::ROLLOUT_SECONDS,
+    rollout::READINESS_URL,
+    rollout::VALIDATE_SECONDS,
+    rollout::CONFIRM_SECONDS,
+    rollout::VERDICT_MINUTES,
+    rollout::APPROVAL,
+    rollout::APPROVAL_MINUTES,
+    rollout::ROLLBACK_HOURS,
+    rollout::KEEP_IMAGES,
+    rollout::KEEP_REVISIONS,
     engine::LEASE,
     engine::SWEEP_GRACE,
     engine::MAX_CRASHES,
@@ -90,6 +106,7 @@ pub struct Config {
     pub identity: IdentityConfig,
     pub auth: AuthConfig,
     pub upgrade: UpgradeConfig,
+    pub rollout: RolloutConfig,
     pub engine: EngineConfig,
     pub telemetry: TelemetryConfig,
     /// What works, but is likely not what was meant. To be logged once at the start.
@@ -110,6 +127,12 @@ impl Config {
         let identity = identity::load(reader, mode);
         let auth = auth::load(reader, mode);
         let upgrade = upgrade::load(reader, mode);
+        let rollout = rollout::load(reader, mode);
+        rollout::check_git_host(
+            reader,
+            &upgrade::GIT_REMOTE,
+            upgrade.as_ref().and_then(|upgrade| upgrade.git_remote.as_ref()),
+        );
         let engine = engine::load(reader);
         let telemetry = telemetry::load(reader);
         warn_of_unknown_names(environment, reader);
@@ -124,6 +147,7 @@ impl Config {
                 identity: identity?,
                 auth: auth?,
                 upgrade: upgrade?,
+                rollout: rollout?,
                 engine: engine?,
                 telemetry: telemetry?,
                 warnings,

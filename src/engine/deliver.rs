@@ -122,7 +122,7 @@ impl Engine {
         let deadline = (now + phase.delivery).min(self.overdue_at(&run, phase).max(now));
         let (logs, clock) = (Arc::clone(&self.logs), Arc::clone(&self.clock));
         let mut ctx = PhaseContext::new(run.clone(), spec, held.clone(), logs, clock, deadline);
-        let result = match self.verdict_before_work(&run, phase) {
+        let result = match self.verdict_before_work(spec, &run, phase) {
             Some(early) => Err(early),
             None => self.run_phase(work.as_ref(), &mut ctx, &held).await,
         };
@@ -161,7 +161,7 @@ impl Engine {
         run.deadline_at.min(run.phase_entered_at + phase.deadline)
     }
 
-    fn verdict_before_work(&self, run: &Run, phase: &PhaseSpec) -> Option<PhaseError> {
+    fn verdict_before_work(&self, spec: &PipelineSpec, run: &Run, phase: &PhaseSpec) -> Option<PhaseError> {
         let now = self.clock.now();
         if run.cancel_pending().is_some() {
             return Some(PhaseError::Fatal(cancelled()));
@@ -175,6 +175,15 @@ impl Engine {
                     run.phase, run.claims
                 ),
             ));
+        }
+        // A claim that is taken over from a worker who died had begun in time.
+        if run.seq == 0 && run.claims == 1 && now >= run.created_at + spec.queued {
+            let message = format!(
+                "the run was queued for longer than {} s before anybody began it; see to it that the function app runs \
+                 and its functions are enabled, then start again",
+                spec.queued.as_secs()
+            );
+            return Some(PhaseError::fatal("queue_overdue", message));
         }
         if now >= run.deadline_at {
             let budget = run.deadline_at.since(run.created_at).as_secs();

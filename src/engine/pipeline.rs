@@ -90,6 +90,8 @@ impl PhaseSpec {
 pub struct PipelineSpec {
     pub name: &'static str,
     pub phases: &'static [PhaseSpec],
+    /// From the start of a run to its first delivery.
+    pub queued: Duration,
     /// From start to end of a run.
     pub budget: Duration,
     /// The container of the pipeline's logs; a log is `<container>/<run id>/<name>.log`.

@@ -46,6 +46,7 @@ const fn phase(name: &'static str) -> PhaseSpec {
 const UPGRADE: PipelineSpec = PipelineSpec {
     name: "upgrade",
     phases: &[phase("fetching"), phase("building")],
+    queued: Duration::from_secs(7200),
     budget: Duration::from_secs(7200),
     logs: "upgrade-logs",
     timers: &[],

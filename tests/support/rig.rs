@@ -25,6 +25,7 @@ const fn phase(name: &'static str) -> PhaseSpec {
 pub const SPEC: PipelineSpec = PipelineSpec {
     name: "rig",
     phases: &[phase("work"), phase("rest")],
+    queued: Duration::from_secs(60 * 24 * 3600),
     budget: Duration::from_secs(60 * 24 * 3600),
     logs: "rig-logs",
     timers: &[],

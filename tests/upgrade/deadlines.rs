@@ -43,12 +43,26 @@ async fn looks_become_rarer_as_a_build_ages() {
 async fn a_remote_that_does_not_answer_is_given_up_with_its_phase() {
     let platform = Platform::of(Plan { manner: Manner::Silent, ..Plan::default() }).await;
     let upgrade = platform.start("1.2.3").await;
+    // Its first worker began in time and died over it.
+    let ticket = upgrade.run().await.ticket();
+    let begun = tokio::time::timeout(Duration::from_millis(200), platform.engine.deliver("upgrade-fetching", &ticket));
+    assert!(begun.await.is_err());
     // All but the last of the phase's ten minutes are gone, and of that one the upload keeps the most.
     platform.skip(Duration::from_millis(600_000 - 60_300));
     let upgrade = upgrade.drain().await;
     upgrade.expect_failed("phase_overdue");
     assert!(upgrade.retried().contains(&"git_timed_out"), "{:?}", upgrade.retried());
     assert!(platform.azure.requests().is_empty());
+}
+
+#[tokio::test]
+async fn an_upgrade_that_nobody_began_for_five_minutes_ends_and_says_so() {
+    let platform = Platform::open().await;
+    let upgrade = platform.start("1.2.3").await;
+    platform.skip(Duration::from_secs(301));
+    let upgrade = upgrade.drain().await;
+    assert!(upgrade.expect_failed("queue_overdue").message.contains("function app"));
+    assert!(platform.git.seen().is_empty() && platform.azure.requests().is_empty());
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
 use windlass::engine::PhaseError;
+use windlass::git::Discovery;
 use windlass::pipelines::upgrade::Component;
 use windlass::pipelines::upgrade::ports::{BuildOrder, Context, Images, Output, Prepared, Progress, Source};
 
@@ -45,6 +46,10 @@ pub struct GatedSource {
 
 #[async_trait]
 impl Source for GatedSource {
+    async fn discover(&self) -> Result<Discovery, PhaseError> {
+        self.inner.discover().await
+    }
+
     async fn prepare(
         &self,
         job: &str,

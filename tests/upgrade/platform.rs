@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
+use windlass::azure::container_apps::Visitor;
 use windlass::azure::registry::RegistryClient;
 use windlass::azure::{ArmClient, Cloud};
 use windlass::dev::azure::{BuildEffect, Fault, RequestEffect, SimOptions, SimulatedAzure};
@@ -11,7 +12,10 @@ use windlass::engine::ports::Clock;
 use windlass::engine::{Engine, Registry, Settings};
 use windlass::git::{Remote, RemotePolicy};
 use windlass::pipelines::upgrade::ports::{Images, Source};
-use windlass::pipelines::upgrade::{self, Component, GitSource, RegistryImages};
+use windlass::pipelines::upgrade::rollout::Strategy;
+use windlass::pipelines::upgrade::{
+    self, AzureApps, Component, GitSource, HttpReadiness, RegistryImages, RegistryStore, RolloutSettings,
+};
 use windlass::storage::Operations;
 use windlass::storage::embedded::Embedded;
 
@@ -143,12 +147,16 @@ impl Platform {
         let store = Embedded::open(&data.path().join("store"), Operations::default()).expect("a store");
         let source = GitSource { remote: (plan.remote)(&git), workspaces: data.path().join("workspaces") };
         let images = RegistryImages::new(plan.has_registry.then(|| registry.clone()));
-        let pipeline = upgrade::pipeline(upgrade::Upgrade {
+        let pipeline = upgrade::pipeline(&Arc::new(upgrade::Upgrade {
             components: plan.components,
             source: (plan.source)(Arc::new(source)),
             images: (plan.images)(Arc::new(images)),
+            store: Arc::new(RegistryStore::new(None)),
+            apps: Arc::new(AzureApps::new(None, "", "", "")),
+            readiness: Arc::new(HttpReadiness::new(Visitor::new().expect("a client"), None)),
             poll: POLL,
-        });
+            rollout: RolloutSettings { strategy: Strategy::BuildOnly, ..RolloutSettings::default() },
+        }));
         let logs = Arc::new(FlakyLogs::new(store.clone()));
         let tickets = Arc::new(Tickets::new(store.clone(), Arc::clone(&clock)));
         let engine = Engine::new(

@@ -5,6 +5,7 @@
 mod app;
 mod replica;
 mod revision;
+mod visit;
 
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use serde_json::Value;
 pub use app::{AppState, ContainerApp, RevisionMode, TrafficWeight};
 pub use replica::{Replica, ReplicaContainer};
 pub use revision::{ContainerImage, HealthState, ProvisioningState, Revision, RunningState};
+pub use visit::{Silence, Visitor};
 
 use super::answer::decode;
 use super::arm::{ArmClient, segment};

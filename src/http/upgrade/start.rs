@@ -69,7 +69,15 @@ pub async fn start(
         ));
     }
     let reason = wanted.reason.map(|text| reason(&text)).transpose()?;
-    let input = UpgradeInput { target_version: version.clone(), target_sha: sha.clone(), reason };
+    let input = UpgradeInput {
+        target_version: version.clone(),
+        target_sha: sha.clone(),
+        reason,
+        strategy: None,
+        plan_hash: None,
+        allow_downgrade: false,
+        confirm_major: false,
+    };
     let input = serde_json::to_value(&input).map_err(|error| ApiError::internal(error.to_string()))?;
     let request = StartRequest {
         pipeline: PIPELINE,

@@ -1,6 +1,6 @@
 //! Phase `building`: one image for each component, all at the same time.
 //!
-//! State: [`UpgradeState`]. Output: image and digest of each component.
+//! State: [`UpgradeState`]. Leaves in it: image and digest of each component.
 //! Each build's id is checkpointed before the build is waited for. A build whose id was lost with its worker is
 //! scheduled again: the registry does not tell what a run builds before it has succeeded, so it cannot be found. Both
 //! builds make an image of the same commit under the same tag; whichever ends last has it.
@@ -12,10 +12,11 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use futures::future::join_all;
 use futures::stream::FuturesUnordered;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use super::ports::BuildOrder;
-use super::{Build, BuildStatus, Upgrade, UpgradeInput, UpgradeState, build, steps};
+use super::rollout::Strategy;
+use super::{Build, BuildStatus, Upgrade, UpgradeInput, UpgradeState, build, rollout, steps};
 use crate::engine::context::PhaseContext;
 use crate::engine::{Outcome, Phase, PhaseError};
 use crate::model::{Failure, Verdict};
@@ -55,7 +56,7 @@ impl Phase for Building {
             return Err(error);
         }
         if state.builds.values().all(Build::is_done) {
-            return Ok(Outcome::Done { verdict: Verdict::Succeeded, output: output(&state) });
+            return self.go_on(&input, &state);
         }
         let ending = behind || state.builds.values().any(|build| build.status.is_ended() && !build.is_done());
         let after = if ending { self.upgrade.poll } else { self.pause(ctx) };
@@ -78,6 +79,14 @@ impl Phase for Building {
 }
 
 impl Building {
+    /// Somebody has to agree, or nobody has; or the images were all that was wanted.
+    fn go_on(&self, input: &UpgradeInput, state: &UpgradeState) -> Result<Outcome, PhaseError> {
+        if self.upgrade.asked(input)?.strategy == Strategy::BuildOnly {
+            return Ok(Outcome::Done { verdict: Verdict::Succeeded, output: rollout::output(state) });
+        }
+        Ok(Outcome::Enter(if self.upgrade.rollout.approval.is_some() { "approving" } else { "patching" }))
+    }
+
     async fn schedule(
         &self,
         ctx: &mut PhaseContext,
@@ -155,15 +164,6 @@ fn waiting_for(state: &UpgradeState) -> String {
     let names: Vec<&str> =
         state.builds.iter().filter(|(_, build)| !build.is_done()).map(|(name, _)| name.as_str()).collect();
     format!("building {}", names.join(", "))
-}
-
-fn output(state: &UpgradeState) -> Value {
-    let images: Map<String, Value> = state
-        .builds
-        .iter()
-        .map(|(name, build)| (name.clone(), json!({"image": build.image, "digest": build.digest})))
-        .collect();
-    json!({"commit": state.commit, "images": images})
 }
 
 fn failure(name: &str, build: &Build) -> Failure {

@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::container_apps::APP_UNSET;
 use super::ports::Prepared;
+use super::rollout::Strategy;
 use super::{Build, BuildStatus, Upgrade, UpgradeInput, UpgradeState};
 use crate::engine::context::PhaseContext;
 use crate::engine::{Outcome, Phase, PhaseError};
@@ -28,6 +30,11 @@ const UPLOAD_SHARE: Duration = Duration::from_secs(60);
 impl Phase for Fetching {
     async fn run(&self, ctx: &mut PhaseContext) -> Result<Outcome, PhaseError> {
         let input: UpgradeInput = ctx.input()?;
+        let asked = self.upgrade.asked(&input)?;
+        if asked.strategy != Strategy::BuildOnly && !self.upgrade.apps.is_configured() {
+            // Half an hour of building would not bring it about.
+            return Err(PhaseError::fatal("app_unset", APP_UNSET));
+        }
         let job = ctx.run().id.to_string();
         let within = ctx.deadline().since(ctx.now()).saturating_sub(UPLOAD_SHARE);
         let components = &self.upgrade.components;

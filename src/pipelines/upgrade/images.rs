@@ -29,13 +29,7 @@ impl RegistryImages {
     }
 
     fn client(&self) -> Result<&RegistryClient, PhaseError> {
-        self.client.as_ref().ok_or_else(|| {
-            PhaseError::fatal(
-                "registry_unset",
-                "no registry is configured to build images; set PLATFORM_SUBSCRIPTION_ID, PLATFORM_RESOURCE_GROUP and \
-                 PLATFORM_ACR_NAME",
-            )
-        })
+        self.client.as_ref().ok_or_else(unset)
     }
 
     async fn link(&self, client: &RegistryClient, id: &str) -> Result<SasUrl, AzureError> {
@@ -115,7 +109,15 @@ fn progress(run: TaskRun) -> Progress {
     }
 }
 
-fn graded(error: AzureError) -> PhaseError {
+pub(super) fn unset() -> PhaseError {
+    PhaseError::fatal(
+        "registry_unset",
+        "no registry is configured to build and keep images; set PLATFORM_SUBSCRIPTION_ID, PLATFORM_RESOURCE_GROUP and \
+         PLATFORM_ACR_NAME",
+    )
+}
+
+pub(super) fn graded(error: AzureError) -> PhaseError {
     let advice = match error.kind {
         ErrorKind::Forbidden => "; give Windlass's identity the role Contributor on the registry",
         ErrorKind::NotFound => "; check PLATFORM_SUBSCRIPTION_ID, PLATFORM_RESOURCE_GROUP and PLATFORM_ACR_NAME",
@@ -131,7 +133,7 @@ fn graded(error: AzureError) -> PhaseError {
     }
 }
 
-fn code(kind: ErrorKind) -> &'static str {
+pub(super) fn code(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::Throttled => "azure_throttled",
         ErrorKind::Unavailable | ErrorKind::Unreachable => "azure_unavailable",

@@ -1,55 +1,48 @@
-//! `upgrade`: the platform's own upgrade to a released version, up to the images that it will run.
+//! `upgrade`: the platform's own upgrade to a released version, from the git tag to a revision that serves, and the way
+//! back; `rollback`: that way back by call.
 //!
 //! `fetching` comes first because everything after it is named by the commit that the tag points to; `building` turns
-//! that commit into one image for each component, all at the same time.
+//! that commit into one image for each component, all at the same time. Only then is somebody asked to agree
+//! (`approving`), because only then nothing else is left to wait for; `patching` stores what was before the app is
+//! touched; `rolling-out` touches it. `validating` and `confirming` are skipped where one revision replaces the other.
+//! `rolling-back` is last, so that it lies behind every phase that it may have to undo.
 
 mod build;
 mod building;
+mod container_apps;
 mod fetching;
 mod images;
 pub mod ports;
+mod readiness;
+pub mod rollout;
+mod settings;
 mod source;
+mod spec;
 mod state;
 mod steps;
+mod store;
 mod tail;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::{PhaseSpec, Pipeline, PipelineSpec};
-use crate::model::{RetryPolicy, Scope};
+use serde_json::Value;
+
+use crate::azure::container_apps::ContainerApp;
+use crate::engine::{Phase, PhaseError, Pipeline};
+use crate::model::{Failure, Scope};
+use rollout::plan::Asked;
+use rollout::{Approving, Confirming, Patching, RollingBack, RollingOut, Validating};
 
 pub use crate::git::{BadVersion, Sha, Version};
+pub use container_apps::AzureApps;
 pub use images::RegistryImages;
+pub use readiness::HttpReadiness;
+pub use settings::RolloutSettings;
 pub use source::GitSource;
-pub use state::{Build, BuildStatus, UpgradeInput, UpgradeState};
-
-const RETRY: RetryPolicy =
-    RetryPolicy { initial: Duration::from_secs(2), coefficient: 2.0, maximum: Duration::from_secs(30), attempts: 10 };
-
-pub const SPEC: PipelineSpec = PipelineSpec {
-    name: "upgrade",
-    phases: &[
-        PhaseSpec {
-            name: "fetching",
-            deadline: Duration::from_secs(10 * 60),
-            // A fetch cannot be continued by another delivery, so it gets most of what the host allows.
-            delivery: Duration::from_secs(200),
-            retry: RETRY,
-            waits_for_people: false,
-        },
-        PhaseSpec {
-            name: "building",
-            deadline: Duration::from_secs(30 * 60),
-            delivery: Duration::from_secs(60),
-            retry: RETRY,
-            waits_for_people: false,
-        },
-    ],
-    budget: Duration::from_secs(45 * 60),
-    logs: "upgrade-logs",
-    timers: &[],
-};
+pub use spec::{ROLLBACK, SPEC};
+pub use state::{Build, BuildStatus, RollbackInput, UpgradeInput, UpgradeState};
+pub use store::RegistryStore;
 
 /// The platform is one thing: its upgrades never overlap.
 pub fn scope() -> Scope {
@@ -73,19 +66,65 @@ pub struct Component {
     pub context: String,
 }
 
-/// What the pipeline works with.
+/// What the pipelines work with.
 #[derive(Clone)]
 pub struct Upgrade {
     pub components: Vec<Component>,
     pub source: Arc<dyn ports::Source>,
     pub images: Arc<dyn ports::Images>,
+    pub store: Arc<dyn ports::ImageStore>,
+    pub apps: Arc<dyn ports::Apps>,
+    pub readiness: Arc<dyn ports::Readiness>,
     /// The pause between two looks at the builds while they are young; it grows as they age.
     pub poll: Duration,
+    pub rollout: RolloutSettings,
 }
 
-pub fn pipeline(upgrade: Upgrade) -> Pipeline {
-    let upgrade = Arc::new(upgrade);
-    let fetching = Arc::new(fetching::Fetching { upgrade: Arc::clone(&upgrade) });
-    let building = Arc::new(building::Building { upgrade });
-    Pipeline { spec: &SPEC, work: vec![fetching, building], timers: Vec::new() }
+impl Upgrade {
+    /// The input in the terms of a plan.
+    pub fn asked(&self, input: &UpgradeInput) -> Result<Asked, PhaseError> {
+        let version = Version::parse(&input.target_version)
+            .map_err(|error| PhaseError::fatal("invalid_version", format!("target_version: {error}")))?;
+        Ok(Asked {
+            version,
+            sha: input.target_sha.as_deref().and_then(Sha::parse),
+            strategy: input.strategy.unwrap_or(self.rollout.strategy),
+            allow_downgrade: input.allow_downgrade,
+            confirm_major: input.confirm_major,
+        })
+    }
+
+    /// Whether a failure of a changed app is answered by going back. Somebody who stops a rollout wants it undone.
+    fn goes_back(&self, why: &Failure) -> bool {
+        self.rollout.auto_rollback || matches!(why.code.as_str(), "cancelled" | rollout::rolling_back::REQUESTED)
+    }
+
+    /// The body of a change of `app`.
+    fn change_of(&self, app: &ContainerApp, properties: Value) -> Value {
+        let mut body = serde_json::json!({"properties": properties});
+        // Some versions of the service do not do without.
+        if let Some(fields) = body.as_object_mut().filter(|_| !app.location.is_empty()) {
+            fields.insert("location".to_owned(), Value::String(app.location.clone()));
+        }
+        body
+    }
+}
+
+pub fn pipeline(upgrade: &Arc<Upgrade>) -> Pipeline {
+    let up = || Arc::clone(upgrade);
+    let work: Vec<Arc<dyn Phase>> = vec![
+        Arc::new(fetching::Fetching { upgrade: up() }),
+        Arc::new(building::Building { upgrade: up() }),
+        Arc::new(Approving { upgrade: up() }),
+        Arc::new(Patching { upgrade: up() }),
+        Arc::new(RollingOut { upgrade: up() }),
+        Arc::new(Validating { upgrade: up() }),
+        Arc::new(Confirming { upgrade: up() }),
+        Arc::new(RollingBack { upgrade: up() }),
+    ];
+    Pipeline { spec: &SPEC, work, timers: Vec::new() }
+}
+
+pub fn rollback(upgrade: &Arc<Upgrade>) -> Pipeline {
+    Pipeline { spec: &ROLLBACK, work: vec![Arc::new(RollingBack { upgrade: Arc::clone(upgrade) })], timers: Vec::new() }
 }

@@ -10,8 +10,8 @@ use super::Component;
 use super::ports::{Context, Prepared, Source};
 use crate::engine::PhaseError;
 use crate::git::{
-    Archive, ArchiveError, ArchiveLimits, ArchiveRequest, FetchLimits, GitError, Remote, Sha, Target, Version,
-    Workspace, WorkspaceError, archive, fetch,
+    Archive, ArchiveError, ArchiveLimits, ArchiveRequest, Discovery, DiscoveryLimits, FetchLimits, GitError, Remote,
+    Sha, Target, Version, Workspace, WorkspaceError, archive, discover, fetch,
 };
 use crate::model::Failure;
 
@@ -27,6 +27,11 @@ const ABANDONED: Duration = Duration::from_secs(3600);
 
 #[async_trait]
 impl Source for GitSource {
+    async fn discover(&self) -> Result<Discovery, PhaseError> {
+        let remote = self.remote()?;
+        discover(remote, &DiscoveryLimits::default()).await.map_err(|error| git_error(&error, remote))
+    }
+
     async fn prepare(
         &self,
         job: &str,
@@ -34,12 +39,7 @@ impl Source for GitSource {
         components: &[Component],
         within: Duration,
     ) -> Result<Prepared, PhaseError> {
-        let remote = self.remote.as_ref().ok_or_else(|| {
-            PhaseError::fatal(
-                "remote_unset",
-                "no repository is configured to upgrade from; set UPGRADE_GIT_REMOTE to its https address",
-            )
-        })?;
+        let remote = self.remote()?;
         self.tidy_up().await;
         let workspace = Workspace::create(&self.workspaces, job).await.map_err(workspace_error)?;
         let limits = FetchLimits { max_duration: within, ..FetchLimits::default() };
@@ -81,6 +81,15 @@ impl Source for GitSource {
 }
 
 impl GitSource {
+    fn remote(&self) -> Result<&Remote, PhaseError> {
+        self.remote.as_ref().ok_or_else(|| {
+            PhaseError::fatal(
+                "remote_unset",
+                "no repository is configured to upgrade from; set UPGRADE_GIT_REMOTE to its https address",
+            )
+        })
+    }
+
     /// Removes what workers that died here have left, since their runs went on elsewhere or ended.
     async fn tidy_up(&self) {
         match Workspace::sweep(&self.workspaces, ABANDONED).await {

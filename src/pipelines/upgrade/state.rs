@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::Timestamp;
+use super::rollout::{Approval, Return, Rollout, Strategy};
+use crate::model::{RunId, Timestamp};
 
 /// Checked by `http/` before the run starts.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -14,6 +15,25 @@ pub struct UpgradeInput {
     /// The commit that the tag must point to, or the beginning of its name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_sha: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// None: as configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<Strategy>,
+    /// The plan that the starter has seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan_hash: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allow_downgrade: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub confirm_major: bool,
+}
+
+/// What a rollback by call is asked for.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct RollbackInput {
+    /// The upgrade whose snapshot is gone back to.
+    pub job_id: RunId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
@@ -35,6 +55,11 @@ pub struct UpgradeState {
     /// Where the builder has each context.
     pub sources: BTreeMap<String, String>,
     pub builds: BTreeMap<String, Build>,
+    pub approval: Option<Approval>,
+    pub rollout: Option<Rollout>,
+    pub rollback: Option<Return>,
+    /// Of a retry of a rollout that was not undone: the upgrade whose snapshot stays the way back.
+    pub keeps_snapshot_of: Option<RunId>,
 }
 
 /// One component's build.

@@ -8,10 +8,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use windlass::azure::container_apps::Visitor;
 use windlass::engine::{PhaseError, Pipeline};
+use windlass::git::Discovery;
 use windlass::model::Timestamp;
 use windlass::pipelines::upgrade::ports::{BuildOrder, Context, Images, Output, Prepared, Progress, Source};
-use windlass::pipelines::upgrade::{self, Component, Upgrade};
+use windlass::pipelines::upgrade::rollout::Strategy;
+use windlass::pipelines::upgrade::{
+    self, AzureApps, Component, HttpReadiness, RegistryStore, RolloutSettings, Upgrade,
+};
 
 use super::world::Injector;
 pub use build::{Build, digest};
@@ -73,12 +78,16 @@ impl Builder {
             dockerfile: format!("{name}/Dockerfile"),
             context: String::new(),
         };
-        upgrade::pipeline(Upgrade {
+        upgrade::pipeline(&Arc::new(Upgrade {
             components: self.habits.components.iter().map(component).collect(),
             source: Arc::new(self.clone()),
             images: Arc::new(self.clone()),
+            store: Arc::new(RegistryStore::new(None)),
+            apps: Arc::new(AzureApps::new(None, "", "", "")),
+            readiness: Arc::new(HttpReadiness::new(Visitor::new().expect("a client"), None)),
             poll: self.habits.poll,
-        })
+            rollout: RolloutSettings { strategy: Strategy::BuildOnly, ..RolloutSettings::default() },
+        }))
     }
 
     pub fn habits(&self) -> &Habits {
@@ -107,6 +116,10 @@ fn unknown() -> PhaseError {
 
 #[async_trait]
 impl Source for Builder {
+    async fn discover(&self) -> Result<Discovery, PhaseError> {
+        Err(unknown())
+    }
+
     async fn prepare(
         &self,
         job: &str,

@@ -1,14 +1,13 @@
-//! What the upgrade needs from the outside: a repository and something that builds images.
-//!
-//! Errors are [`PhaseError`]s: whether a cause passes by itself is known where it arises.
+//! A repository, and something that builds images from it.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::Component;
 use crate::engine::PhaseError;
+use crate::git::Discovery;
+use crate::pipelines::upgrade::Component;
 
 /// A fetched commit, packed for the builder.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -31,6 +30,9 @@ pub struct Context {
 
 #[async_trait]
 pub trait Source: Send + Sync {
+    /// What the repository has to offer. Changes nothing.
+    async fn discover(&self) -> Result<Discovery, PhaseError>;
+
     /// Fetches `tag` and packs every context that the components build from, into a workspace of `job`.
     /// Calling it again does the same work again.
     async fn prepare(

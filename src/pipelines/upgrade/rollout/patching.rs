@@ -1,0 +1,178 @@
+//! Phase `patching`: everything that must be certain and stored before the app is touched.
+//!
+//! Leaves the snapshot in the scope's documents and the intended revision in the state, in one transaction with the
+//! step to `rolling-out`. Changes nothing outside; a second call looks at the world again.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::snapshot::{SNAPSHOT, Snapshot, SnapshotImage};
+use super::state::{Rollout, Strategy};
+use super::{conceal, plan, suffix, template};
+use crate::azure::container_apps::ContainerApp;
+use crate::engine::context::PhaseContext;
+use crate::engine::{Outcome, Phase, PhaseError};
+use crate::pipelines::upgrade::{Upgrade, UpgradeInput, UpgradeState};
+
+pub struct Patching {
+    pub upgrade: Arc<Upgrade>,
+}
+
+/// The log that tells of the rollout, and of the way back.
+pub const LOG: &str = "rollout";
+
+#[async_trait]
+impl Phase for Patching {
+    async fn run(&self, ctx: &mut PhaseContext) -> Result<Outcome, PhaseError> {
+        let input: UpgradeInput = ctx.input()?;
+        let mut state: UpgradeState = ctx.state()?;
+        let upgrade = &self.upgrade;
+        let app = upgrade.apps.app().await?;
+        let registry = upgrade.store.login_server().await?;
+        let asked = upgrade.asked(&input)?;
+        self.refuse_if_moved(&app, &registry, &input, &state)?;
+        self.expect_images(&input).await?;
+
+        let target = template::retargeted(&app.template, &upgrade.components, &registry, &input.tag());
+        let suffix = suffix::forward(upgrade.apps.name(), &input.target_version, &ctx.run().id);
+        let revision = suffix::revision(upgrade.apps.name(), &suffix);
+        let snapshot = self.snapshot(ctx, &app, &registry, &state, &input, &revision, asked.strategy).await?;
+        for (container, image) in template::images(&target) {
+            ctx.log(LOG, &format!("container {container} is to run {image}"));
+        }
+        ctx.log(LOG, &format!("revision {revision} is to follow {}", snapshot.revision));
+        state.rollout = Some(Rollout {
+            strategy: asked.strategy,
+            from_version: snapshot.version.clone(),
+            from_revision: snapshot.revision.clone(),
+            base_revision: app.latest_revision.clone(),
+            suffix,
+            revision,
+            images: template::images(&target),
+            min_replicas: template::min_replicas(&target),
+            change: Default::default(),
+            sick_since: None,
+            ready_at: None,
+            flip: Default::default(),
+            validation: None,
+        });
+        state.rollback = None;
+        state.progress = state.progress.max(90);
+        ctx.set_document(SNAPSHOT, &snapshot)?;
+        ctx.set_state(&state)?;
+        Ok(Outcome::Next)
+    }
+}
+
+impl Patching {
+    /// What was agreed to is what is done: to the plan that the start named, and to the one that was approved.
+    fn refuse_if_moved(
+        &self,
+        app: &ContainerApp,
+        registry: &str,
+        input: &UpgradeInput,
+        state: &UpgradeState,
+    ) -> Result<(), PhaseError> {
+        let asked = self.upgrade.asked(input)?;
+        let current = template::version(&app.template, &self.upgrade.components, registry);
+        let objections = plan::objections(&self.upgrade.components, registry, app, current.as_deref(), &asked);
+        if let Some(first) = objections.into_iter().next() {
+            return Err(PhaseError::fatal(first.code, first.message));
+        }
+        let commit = state.commit.as_deref().unwrap_or_default();
+        let hash = plan::hash(Some(app), &input.target_version, commit, asked.strategy);
+        let approved = state.approval.as_ref().map(|approval| &approval.plan_hash);
+        if input.plan_hash.iter().chain(approved).any(|agreed| *agreed != hash) {
+            return Err(PhaseError::fatal(
+                "plan_outdated",
+                "the app or the version is not what the plan was made for; nothing was changed: ask for a new plan, look at \
+                 it, and start again with its hash",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The registry may have lost an image since it was built, and a revision without its image is an outage.
+    async fn expect_images(&self, input: &UpgradeInput) -> Result<(), PhaseError> {
+        for component in &self.upgrade.components {
+            if self.upgrade.store.digest(&component.image, &input.tag()).await?.is_none() {
+                let message = format!(
+                    "the registry does not have {}:{}, which this upgrade has built; look for what deletes images there, \
+                     then start again",
+                    component.image,
+                    input.tag()
+                );
+                return Err(PhaseError::fatal("image_missing", message));
+            }
+        }
+        Ok(())
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "a snapshot is of everything that is known at this moment")]
+    async fn snapshot(
+        &self,
+        ctx: &mut PhaseContext,
+        app: &ContainerApp,
+        registry: &str,
+        state: &UpgradeState,
+        input: &UpgradeInput,
+        revision: &str,
+        strategy: Strategy,
+    ) -> Result<Snapshot, PhaseError> {
+        let earlier = match &state.keeps_snapshot_of {
+            Some(job) => ctx.document::<Snapshot>(SNAPSHOT).await?.filter(|found| found.job_id == *job),
+            None => None,
+        };
+        let (subscription_id, resource_group) = self.upgrade.apps.place();
+        let taken_at = ctx.now();
+        let fresh = Snapshot {
+            job_id: ctx.run().id.clone(),
+            taken_at,
+            app: self.upgrade.apps.name().to_owned(),
+            subscription_id: subscription_id.to_owned(),
+            resource_group: resource_group.to_owned(),
+            revision: serving(app)?,
+            version: template::version(&app.template, &self.upgrade.components, registry),
+            template: conceal::concealed(&template::kept(&app.template)),
+            images: BTreeMap::new(),
+            strategy,
+            traffic: serde_json::to_value(&app.traffic).unwrap_or_default(),
+            target_revision: revision.to_owned(),
+            target_version: input.target_version.clone(),
+            available_until: taken_at + self.upgrade.rollout.rollback_window,
+            rolled_back_at: None,
+        };
+        if let Some(earlier) = earlier {
+            // What failed before this retry is still in the app: the way back leads past it.
+            return Ok(Snapshot {
+                job_id: fresh.job_id,
+                strategy,
+                target_revision: fresh.target_revision,
+                target_version: fresh.target_version,
+                available_until: fresh.available_until,
+                ..earlier
+            });
+        }
+        let mut images = BTreeMap::new();
+        for (container, image) in template::images(&app.template) {
+            let digest = self.upgrade.digest(&image, registry).await?;
+            images.insert(container, SnapshotImage { image, digest });
+        }
+        Ok(Snapshot { images, ..fresh })
+    }
+}
+
+/// The revision that the platform's users reach.
+fn serving(app: &ContainerApp) -> Result<String, PhaseError> {
+    let weighted = app.traffic.iter().filter(|entry| entry.weight > 0 && !entry.latest_revision);
+    let heaviest = weighted.max_by_key(|entry| entry.weight).and_then(|entry| entry.revision_name.clone());
+    let multiple = app.mode == crate::azure::container_apps::RevisionMode::Multiple;
+    heaviest.filter(|_| multiple).or_else(|| app.latest_ready_revision.clone()).ok_or_else(|| {
+        PhaseError::fatal(
+            "app_never_ready",
+            "the app has no revision that was ever ready, so there would be no way back; bring it up by hand first",
+        )
+    })
+}

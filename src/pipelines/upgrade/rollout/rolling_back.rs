@@ -1,0 +1,282 @@
+//! Phase `rolling-back`: the platform becomes what the snapshot says it was. The last phase of an upgrade that fails, and
+//! the only one of a rollback by call.
+//!
+//! An app in single revision mode gets the old template as a new revision, under a suffix of this run; one in multiple
+//! revision mode gets its traffic back to the old revision, which is started again if it was stopped. A second call looks
+//! first. Ends with what was found: also that there was nothing to undo.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use super::apply::{Wanted, Way, apply};
+use super::judge::{Health, judge};
+use super::patching::LOG;
+use super::preflight::{self, Found};
+use super::snapshot::{SNAPSHOT, Snapshot};
+use super::state::{Return, Strategy, WordSignal};
+use super::{conceal, suffix, template, watch};
+use crate::azure::container_apps::{ContainerApp, TrafficWeight};
+use crate::engine::context::PhaseContext;
+use crate::engine::{Outcome, Phase, PhaseError};
+use crate::model::Verdict;
+use crate::pipelines::upgrade::{Upgrade, UpgradeState};
+
+pub const NAME: &str = "rolling-back";
+/// The signal by which a rollout that goes on is asked to go back.
+pub const SIGNAL: &str = "rollback";
+/// The failure of a rollout that was asked to go back.
+pub const REQUESTED: &str = "rollback_requested";
+/// A change without an answer is not looked for any longer than this.
+const LATEST: Duration = Duration::from_secs(60);
+
+pub struct RollingBack {
+    pub upgrade: Arc<Upgrade>,
+}
+
+/// Whether somebody has asked the rollout to go back.
+pub fn heed(ctx: &PhaseContext) -> Result<(), PhaseError> {
+    let Some(told) = ctx.signal(SIGNAL) else { return Ok(()) };
+    let told: Option<WordSignal> = serde_json::from_value(told.clone()).ok();
+    let reason = told.map(|told| told.reason).filter(|reason| !reason.is_empty());
+    let message = format!("somebody asked to go back: {}", reason.as_deref().unwrap_or("no reason was given"));
+    Err(PhaseError::fatal(REQUESTED, message))
+}
+
+#[async_trait]
+impl Phase for RollingBack {
+    async fn run(&self, ctx: &mut PhaseContext) -> Result<Outcome, PhaseError> {
+        let mut state: UpgradeState = ctx.state()?;
+        let snapshot = Snapshot::of(ctx).await?;
+        if let Some(wait) = self.unsettled(ctx, &state) {
+            return Ok(wait);
+        }
+        if state.rollback.is_none() {
+            let app = self.upgrade.apps.app().await?;
+            self.begin(ctx, &mut state, &snapshot, &app).await?;
+            ctx.set_state(&state)?;
+        }
+        if state.rollback.as_ref().is_some_and(|back| back.untouched) {
+            return self.done(ctx, state, snapshot).await;
+        }
+        let health = match snapshot.strategy {
+            Strategy::BlueGreen => self.traffic_back(ctx, &mut state, &snapshot).await?,
+            Strategy::InPlace | Strategy::BuildOnly => self.template_back(ctx, &mut state, &snapshot).await?,
+        };
+        ctx.set_state(&state)?;
+        match health {
+            Health::Ready => self.done(ctx, state, snapshot).await,
+            Health::Waiting(reason) | Health::Sick { what: reason, .. } => {
+                Ok(Outcome::Wait { after: self.upgrade.rollout.poll, reason })
+            }
+        }
+    }
+}
+
+impl RollingBack {
+    /// A change that was sent a moment ago and never answered may still come.
+    fn unsettled(&self, ctx: &PhaseContext, state: &UpgradeState) -> Option<Outcome> {
+        let change = &state.rollout.as_ref()?.change;
+        let until = change.sent_at.filter(|_| change.accepted_at.is_none())? + LATEST;
+        let after = until.since(ctx.now());
+        let reason = "whether the app takes the change that got no answer".to_owned();
+        (!after.is_zero()).then_some(Outcome::Wait { after, reason })
+    }
+
+    /// Finds out what there is to undo, and that what is needed for it is still there.
+    async fn begin(
+        &self,
+        ctx: &mut PhaseContext,
+        state: &mut UpgradeState,
+        snapshot: &Snapshot,
+        app: &ContainerApp,
+    ) -> Result<(), PhaseError> {
+        let version = snapshot.version.clone().unwrap_or_default();
+        let suffix = suffix::back(self.upgrade.apps.name(), &version, &ctx.run().id);
+        let in_place = snapshot.strategy != Strategy::BlueGreen;
+        let same = conceal::concealed(&template::kept(&app.template)) == snapshot.template;
+        let untouched = in_place && same && app.latest_ready_revision == app.latest_revision;
+        let mut images = template::images(&snapshot.template);
+        if untouched {
+            ctx.log(LOG, "the app is as it was: there is nothing to undo");
+        } else {
+            for (container, found) in preflight::images(&self.upgrade, snapshot).await? {
+                match found {
+                    Found::There(image) => images.insert(container, image),
+                    Found::Gone(image) => return Err(preflight::gone(&container, &image)),
+                };
+            }
+            ctx.log(LOG, &format!("going back to revision {}", snapshot.revision));
+        }
+        state.rollback = Some(Return {
+            job_id: snapshot.job_id.to_string(),
+            to_version: snapshot.version.clone(),
+            revision: match in_place && !untouched {
+                true => suffix::revision(self.upgrade.apps.name(), &suffix),
+                false => snapshot.revision.clone(),
+            },
+            suffix: (in_place && !untouched).then_some(suffix),
+            images,
+            min_replicas: template::min_replicas(&snapshot.template),
+            change: Default::default(),
+            sick_since: None,
+            untouched,
+        });
+        Ok(())
+    }
+
+    async fn template_back(
+        &self,
+        ctx: &mut PhaseContext,
+        state: &mut UpgradeState,
+        snapshot: &Snapshot,
+    ) -> Result<Health, PhaseError> {
+        let back = back(state)?.clone();
+        let suffix = back.suffix.clone().unwrap_or_default();
+        let upgrade = Arc::clone(&self.upgrade);
+        let body = |app: &ContainerApp| {
+            let mut target =
+                conceal::revealed(&snapshot.template, &[&app.template]).map_err(|place| unrevealed(&place))?;
+            template::set_images(&mut target, &back.images);
+            Ok(upgrade.change_of(app, json!({"template": template::change(&app.template, &target, &suffix)})))
+        };
+        let wanted = Wanted {
+            change: |state| state.rollback.as_mut().map(|back| &mut back.change),
+            is_in: &|app| app.revision_suffix.as_deref() == Some(suffix.as_str()),
+            body: &body,
+            what: "the return of the old template",
+        };
+        let app = match apply(ctx, self.upgrade.apps.as_ref(), state, &wanted).await? {
+            Way::There(app) | Way::Going { app, .. } => app,
+        };
+        let revision = self.upgrade.apps.revision(&back.revision).await?;
+        let health = judge(&app, revision.as_ref(), &back.revision, back.min_replicas);
+        self.patiently(ctx, state, health).await
+    }
+
+    async fn traffic_back(
+        &self,
+        ctx: &mut PhaseContext,
+        state: &mut UpgradeState,
+        snapshot: &Snapshot,
+    ) -> Result<Health, PhaseError> {
+        let apps = self.upgrade.apps.as_ref();
+        let back = back(state)?.clone();
+        let Some(revision) = apps.revision(&snapshot.revision).await? else {
+            let message = format!(
+                "revision {} is no longer kept by the app, so traffic cannot go back to it; start an upgrade to its version \
+                 with allow_downgrade, or copy a revision by hand (GET /api/upgrade/escape-hatch)",
+                snapshot.revision
+            );
+            return Err(PhaseError::fatal("rollback_revision_missing", message));
+        };
+        if !revision.active {
+            apps.activate(&snapshot.revision).await?;
+            ctx.log(LOG, &format!("revision {} is started again", snapshot.revision));
+            return Ok(Health::Waiting(format!("revision {} to start again", snapshot.revision)));
+        }
+        let health = watch::unoffered(Some(&revision), &snapshot.revision, back.min_replicas);
+        if health != Health::Ready {
+            return self.patiently(ctx, state, health).await;
+        }
+        let old: Vec<TrafficWeight> = serde_json::from_value(snapshot.traffic.clone()).unwrap_or_default();
+        let traffic = watch::pinned(&old, &snapshot.revision);
+        let target: Vec<TrafficWeight> = serde_json::from_value(traffic.clone()).unwrap_or_default();
+        let upgrade = Arc::clone(&self.upgrade);
+        let body = |app: &ContainerApp| Ok(upgrade.change_of(app, configuration(&traffic)));
+        let wanted = Wanted {
+            change: |state| state.rollback.as_mut().map(|back| &mut back.change),
+            is_in: &|app| watch::same(&app.traffic, &target),
+            body: &body,
+            what: "the return of the traffic",
+        };
+        match apply(ctx, apps, state, &wanted).await? {
+            Way::Going { .. } => Ok(Health::Waiting("the traffic to go back".to_owned())),
+            Way::There(_) => {
+                self.stop(ctx, &snapshot.target_revision).await;
+                Ok(Health::Ready)
+            }
+        }
+    }
+
+    /// A revision without traffic costs money; that it could not be stopped is no reason to fail.
+    async fn stop(&self, ctx: &mut PhaseContext, revision: &str) {
+        let apps = self.upgrade.apps.as_ref();
+        let stopped = match apps.revision(revision).await {
+            Ok(Some(found)) if found.active => apps.deactivate(revision).await,
+            Ok(_) => return,
+            Err(error) => Err(error),
+        };
+        match stopped {
+            Ok(()) => ctx.log(LOG, &format!("revision {revision} is stopped")),
+            Err(error) => ctx.log(LOG, &format!("revision {revision} could not be stopped: {error}")),
+        }
+    }
+
+    async fn patiently(
+        &self,
+        ctx: &mut PhaseContext,
+        state: &mut UpgradeState,
+        health: Health,
+    ) -> Result<Health, PhaseError> {
+        let settings = &self.upgrade.rollout;
+        let (now, entered) = (ctx.now(), ctx.run().phase_entered_at);
+        let back = state.rollback.as_mut().ok_or_else(lost)?;
+        let began = back.change.accepted_at.unwrap_or(entered);
+        let patience = watch::Patience { began, limit: settings.rollout, grace: settings.grace };
+        match watch::outlasted(&health, &mut back.sick_since, now, &patience) {
+            Some(failure) => {
+                let revision = back.revision.clone();
+                Err(watch::failed(ctx, self.upgrade.apps.as_ref(), &revision, failure, LOG).await)
+            }
+            None => Ok(health),
+        }
+    }
+
+    async fn done(
+        &self,
+        ctx: &mut PhaseContext,
+        mut state: UpgradeState,
+        snapshot: Snapshot,
+    ) -> Result<Outcome, PhaseError> {
+        let snapshot = Snapshot { rolled_back_at: Some(ctx.now()), ..snapshot };
+        ctx.set_document(SNAPSHOT, &snapshot)?;
+        state.progress = 100;
+        ctx.set_state(&state)?;
+        let back = back(&state)?;
+        ctx.log(LOG, &format!("revision {} serves: the platform is what it was", back.revision));
+        let output = json!({
+            "outcome": "rolled_back",
+            "job_id": back.job_id,
+            "revision": back.revision,
+            "version": back.to_version,
+            "images": back.images,
+            "untouched": back.untouched,
+        });
+        // An upgrade that had to go back has not succeeded; a rollback that was asked for has.
+        let verdict = if ctx.run().fallback.is_some() { Verdict::Failed } else { Verdict::Succeeded };
+        Ok(Outcome::Done { verdict, output })
+    }
+}
+
+pub(super) fn configuration(traffic: &Value) -> Value {
+    json!({"configuration": {"ingress": {"traffic": traffic}}})
+}
+
+fn back(state: &UpgradeState) -> Result<&Return, PhaseError> {
+    state.rollback.as_ref().ok_or_else(lost)
+}
+
+fn lost() -> PhaseError {
+    PhaseError::fatal("rollback_lost", "the run does not know what it was to go back to; roll back again")
+}
+
+fn unrevealed(place: &str) -> PhaseError {
+    let message = format!(
+        "{place} looked like a secret, so it was not stored, and the app does not have it any more: give it back to the app \
+         as a secret reference, then roll back again"
+    );
+    PhaseError::fatal("snapshot_incomplete", message)
+}
