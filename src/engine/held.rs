@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
+use super::chain;
 use super::ports::{Clock, RunStore, StoreError, TransactError, Version, Write};
 use super::rows;
 use super::transition::{self, IllegalTransition, Step};
@@ -102,6 +103,8 @@ impl Held {
             if let Some(lock) = lock.filter(|lock| rows::lock_owner(lock).as_ref() == Some(id)) {
                 writes.push(Write::Delete { key: rows::LOCK.into(), version: lock.version });
             }
+            let link = chain::read(self.store.as_ref(), id.tag()).await?;
+            writes.extend(chain::ended(link.as_ref(), &next.run)?);
         }
         let versions = self.store.transact(id.tag().as_str(), writes).await?;
         versions.into_iter().next().ok_or_else(|| StoreError::Refused("the store returned no version".into()).into())

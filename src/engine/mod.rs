@@ -1,12 +1,17 @@
 //! The pawl: hauls a run from phase to phase and never lets it slip back.
 //! Knows neither HTTP nor Azure nor any pipeline.
 
+mod announce;
+mod chain;
+mod chronicle;
 pub mod context;
 mod deliver;
 mod finish;
 mod held;
+mod keys;
 mod lease;
 mod log;
+mod open;
 pub mod pipeline;
 mod poison;
 pub mod ports;
@@ -20,6 +25,7 @@ pub mod transition;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use chronicle::{Chronicle, ChronicleEntry};
 pub use deliver::{Acknowledged, DeliveryError};
 pub use pipeline::{Outcome, Phase, PhaseError, PhaseSpec, Pipeline, PipelineSpec, Registry};
 pub use poison::Poisoned;

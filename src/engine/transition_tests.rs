@@ -30,6 +30,7 @@ fn run() -> Run {
         updated_at: NOW,
         events: 0,
         last_hash: GENESIS.into(),
+        first_previous: GENESIS.into(),
         operation: "op0".into(),
     };
     begin(&mut run);

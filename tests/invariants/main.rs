@@ -3,6 +3,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod chain;
+mod chronicle;
 mod effects;
 mod events;
 mod keys;

@@ -7,9 +7,7 @@ use serde_json::Value;
 
 use crate::engine::Engine;
 use crate::http::status::{CustomStatus, Why, conceal_quotes};
-use crate::model::{
-    CancelRequest, End, Event, Failure, GENESIS, Progress, Run, RunId, Scope, Status, Timestamp, Verdict,
-};
+use crate::model::{CancelRequest, End, Event, Failure, Progress, Run, RunId, Scope, Status, Timestamp, Verdict};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -95,13 +93,7 @@ impl History {
     /// The events up to the state in which the run was read; later ones belong to a later state.
     pub fn of(run: &Run, mut events: Vec<Event>) -> Self {
         events.retain(|event| event.number <= run.events);
-        let mut last = GENESIS;
-        let mut intact = true;
-        for (event, number) in events.iter().zip(1..) {
-            intact &= event.number == number && event.run == run.id && event.follows(last);
-            last = &event.hash;
-        }
-        let history_intact = intact && last == run.last_hash;
+        let history_intact = run.breach(&events).is_none();
         Self { history: events, history_intact }
     }
 }
