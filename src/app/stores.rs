@@ -64,7 +64,7 @@ impl Stores {
 pub fn queues(specs: &[&PipelineSpec]) -> Vec<String> {
     Function::of(specs)
         .into_iter()
-        .filter(|(_, function)| !matches!(function, Function::Sweep))
+        .filter(|(_, function)| matches!(function, Function::Phase { .. } | Function::Poison { .. }))
         .map(|(name, _)| name)
         .collect()
 }

@@ -160,13 +160,18 @@ fn files() -> BTreeMap<PathBuf, String> {
                 queue_name: name.clone(),
                 connection: CONNECTION,
             },
-            Function::Sweep => Binding::TimerTrigger { direction: "in", name: "timer", schedule: SWEEP_SCHEDULE },
+            Function::Sweep => timer(SWEEP_SCHEDULE),
+            Function::Timer { schedule, .. } => timer(schedule),
         };
         (name, vec![trigger])
     });
     let functions =
         http.chain(others).map(|(name, bindings)| (Path::new(FOLDER).join(name).join(FUNCTION_FILE), text(bindings)));
     functions.chain([(PathBuf::from(HOST_FILE), HOST.to_owned())]).collect()
+}
+
+fn timer(schedule: &'static str) -> Binding {
+    Binding::TimerTrigger { direction: "in", name: "timer", schedule }
 }
 
 fn text(bindings: Vec<Binding>) -> String {

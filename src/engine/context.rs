@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::documents::Documents;
 use super::held::{Held, WriteError};
 use super::log::LogBook;
 use super::pipeline::{PhaseError, PipelineSpec};
@@ -17,6 +18,7 @@ pub struct PhaseContext {
     run: Run,
     state: Value,
     logs: LogBook,
+    documents: Documents,
     held: Held,
     clock: Arc<dyn Clock>,
     deadline: Timestamp,
@@ -32,7 +34,8 @@ impl PhaseContext {
         deadline: Timestamp,
     ) -> Self {
         let logs = LogBook::new(logs, spec.logs, &run.id, run.logs.clone());
-        Self { state: run.state.clone(), run, logs, held, clock, deadline }
+        let documents = Documents::new(Arc::clone(held.store()), run.scope.clone());
+        Self { state: run.state.clone(), run, logs, documents, held, clock, deadline }
     }
 
     /// The run as it was when this delivery claimed it.
@@ -70,11 +73,40 @@ impl PhaseContext {
         self.logs.line(log, line);
     }
 
-    /// Commits state and logs now: for an external id that must not be lost, before it is waited for.
+    /// A document of the run's scope, as this delivery left it.
+    pub async fn document<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, PhaseError> {
+        self.documents.get(name).await.map_err(|error| match error {
+            StoreError::Unavailable(_) => storage(error),
+            StoreError::Refused(why) => PhaseError::fatal("document_unreadable", why),
+        })
+    }
+
+    /// Writes the document with the next checkpoint or with the phase's answer, whichever comes first, in one
+    /// transaction with it.
+    pub fn set_document<T: Serialize>(&mut self, name: &str, value: &T) -> Result<(), PhaseError> {
+        let value = serde_json::to_value(value).map_err(|error| {
+            PhaseError::fatal("document_unwritable", format!("the document {name} cannot be written: {error}"))
+        })?;
+        self.change(name, Some(value))
+    }
+
+    /// Removes the document in the same way.
+    pub fn remove_document(&mut self, name: &str) -> Result<(), PhaseError> {
+        self.change(name, None)
+    }
+
+    fn change(&mut self, name: &str, value: Option<Value>) -> Result<(), PhaseError> {
+        self.documents.set(name, value).map_err(|error| PhaseError::fatal("document_unwritable", error.to_string()))
+    }
+
+    /// Commits state, documents and logs now: for an external id that must not be lost, before it is waited for.
     pub async fn checkpoint(&mut self) -> Result<(), PhaseError> {
         self.logs.flush().await.map_err(storage)?;
         match self.held.take(Step::Checkpoint { work: self.work() }).await {
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                self.documents.changes.clear();
+                Ok(())
+            }
             Err(WriteError::Store(error)) => Err(storage(error)),
             Err(WriteError::Illegal(_) | WriteError::Gone) => Err(PhaseError::LeaseLost),
         }
@@ -87,7 +119,18 @@ impl PhaseContext {
 
     /// Whether somebody asked for the run to be cancelled since it was claimed, as far as this worker has seen.
     pub async fn cancelled(&self) -> bool {
-        self.held.run().await.cancel.is_some()
+        self.latest().await.cancel_pending().is_some()
+    }
+
+    /// The run as this worker has seen it last.
+    pub(super) async fn latest(&self) -> Run {
+        self.held.run().await
+    }
+
+    /// What the last checkpoint saved.
+    pub(super) async fn saved(&self) -> Work {
+        let run = self.latest().await;
+        Work { state: run.state, logs: run.logs, ..Work::default() }
     }
 
     /// Writes pending lines and says what a step may save. The state may speak of lines, so without them it is
@@ -95,15 +138,12 @@ impl PhaseContext {
     pub(super) async fn settle(&mut self) -> (Work, Option<StoreError>) {
         match self.logs.flush().await {
             Ok(()) => (self.work(), None),
-            Err(error) => {
-                let run = self.held.run().await;
-                (Work { state: run.state, logs: run.logs }, Some(error))
-            }
+            Err(error) => (self.saved().await, Some(error)),
         }
     }
 
     fn work(&self) -> Work {
-        Work { state: self.state.clone(), logs: self.logs.extents() }
+        Work { state: self.state.clone(), logs: self.logs.extents(), documents: self.documents.changes.clone() }
     }
 }
 

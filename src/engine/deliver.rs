@@ -15,7 +15,7 @@ use super::lease::{self, Stop};
 use super::pipeline::{Outcome, Phase, PhaseError, PhaseSpec, PipelineSpec};
 use super::ports::StoreError;
 use super::transition::{IllegalTransition, Step};
-use crate::model::{Progress, Run, Ticket, Timestamp};
+use crate::model::{Failure, Progress, Run, Ticket, Timestamp};
 
 /// Why a delivery needs no repetition.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -147,7 +147,7 @@ impl Engine {
             answer = work => answer.unwrap_or_else(|panic| Err(panicked(panic.as_ref()))),
             stop = lease::keep(held.clone(), self.clock.as_ref(), self.settings.lease) => Err(match stop {
                 Stop::Lost => PhaseError::LeaseLost,
-                Stop::Cancelled => cancelled(),
+                Stop::Cancelled => PhaseError::Fatal(cancelled()),
             }),
             () = tokio::time::sleep(left) => Err(PhaseError::retryable(
                 "delivery_overran",
@@ -163,8 +163,8 @@ impl Engine {
 
     fn verdict_before_work(&self, run: &Run, phase: &PhaseSpec) -> Option<PhaseError> {
         let now = self.clock.now();
-        if run.cancel.is_some() {
-            return Some(cancelled());
+        if run.cancel_pending().is_some() {
+            return Some(PhaseError::Fatal(cancelled()));
         }
         if run.claims > self.settings.max_crashes {
             return Some(PhaseError::fatal(
@@ -193,8 +193,9 @@ impl Engine {
     }
 }
 
-fn cancelled() -> PhaseError {
-    PhaseError::fatal("cancelled", "the run was cancelled")
+/// Stands in until the run itself says by whom and why.
+pub(super) fn cancelled() -> Failure {
+    Failure::new("cancelled", "the run was cancelled")
 }
 
 fn panicked(panic: &(dyn std::any::Any + Send)) -> PhaseError {

@@ -1,23 +1,18 @@
 //! From a phase's answer to the committed step that follows from it.
 
-use std::panic::AssertUnwindSafe;
-use std::time::Duration;
-
-use futures::FutureExt;
+use serde_json::Value;
 
 use super::Engine;
 use super::context::PhaseContext;
-use super::deliver::{Committed, DeliveryError};
+use super::deliver::{Committed, DeliveryError, cancelled};
 use super::held::{Held, WriteError};
+use super::leave::{deadline_after, out_of_order};
 use super::pipeline::{Outcome, Phase, PhaseError, PhaseSpec, PipelineSpec};
 use super::ports::StoreError;
 use super::transition::{IllegalTransition, Step, Work};
 use crate::model::{Failure, Verdict};
 
 impl Engine {
-    /// How long a phase may take to stop what it started.
-    const ABANDON: Duration = Duration::from_secs(20);
-
     pub(super) async fn commit(
         &self,
         spec: &PipelineSpec,
@@ -30,38 +25,29 @@ impl Engine {
         if matches!(result, Err(PhaseError::LeaseLost)) {
             return Ok(Committed::Lost);
         }
-        let step = self.step_after(spec, phase, ctx, result).await;
-        let step = match step {
-            Step::Fail { failure, .. } => {
-                let work = self.abandon(work, ctx).await;
-                ending(ctx, work, failure).await
-            }
+        let step = match self.step_after(spec, phase, ctx, result).await {
+            Step::Fail { failure, .. } => self.leave(spec, Some(work), ctx, failure).await,
             other => other,
         };
-        match held.take(step).await {
-            Ok(run) if run.is_ended() => Ok(Committed::Over),
-            Ok(run) => Ok(Committed::Hand(Box::new(run))),
+        let answer = match held.take(step).await {
             Err(WriteError::Illegal(IllegalTransition::Cancelled)) => {
-                let work = self.abandon(work, ctx).await;
-                match held.take(Step::Terminate { work }).await {
-                    Ok(_) => Ok(Committed::Over),
-                    Err(WriteError::Store(error)) => Err(error.into()),
-                    Err(_) => Ok(Committed::Lost),
-                }
+                let step = self.leave(spec, Some(work), ctx, cancelled()).await;
+                held.take(step).await
             }
-            Err(WriteError::Illegal(_) | WriteError::Gone) => Ok(Committed::Lost),
-            Err(WriteError::Store(error @ StoreError::Unavailable(_))) => Err(error.into()),
             Err(WriteError::Store(StoreError::Refused(reason))) => {
-                // The row cannot be written as it is, for example because the state outgrew it: end the run without it.
+                // The row cannot be written as it is, for example because the state outgrew it: go on without it.
                 let failure = Failure::new("state_refused", format!("the run's row was refused: {reason}"));
                 self.abandon(work, ctx).await;
-                let work = Work { state: ctx.run().state.clone(), logs: ctx.run().logs.clone() };
-                match held.take(Step::Fail { work, failure }).await {
-                    Ok(_) => Ok(Committed::Over),
-                    Err(WriteError::Store(error)) => Err(error.into()),
-                    Err(_) => Ok(Committed::Lost),
-                }
+                let saved = ctx.saved().await;
+                held.take(self.way_out(spec, Some(work), ctx, saved, failure).await).await
             }
+            answer => answer,
+        };
+        match answer {
+            Ok(run) if run.is_ended() => Ok(Committed::Over),
+            Ok(run) => Ok(Committed::Hand(Box::new(run))),
+            Err(WriteError::Illegal(_) | WriteError::Gone) => Ok(Committed::Lost),
+            Err(WriteError::Store(error)) => Err(error.into()),
         }
     }
 
@@ -83,8 +69,16 @@ impl Engine {
         };
         match result {
             Ok(Outcome::Next) => match spec.phase_after(phase.name) {
-                Some(next) => Step::Next { work, phase: next.name.to_owned() },
-                None => Step::Done { work, verdict: Verdict::Succeeded, output: serde_json::Value::Null },
+                Some(next) => self.step_into(spec, ctx, work, next),
+                // What went back did not succeed.
+                None if ctx.run().fallback.is_some() => {
+                    Step::Done { work, verdict: Verdict::Failed, output: Value::Null }
+                }
+                None => Step::Done { work, verdict: Verdict::Succeeded, output: Value::Null },
+            },
+            Ok(Outcome::Enter(name)) => match spec.phase_behind(phase.name, name) {
+                Some(next) => self.step_into(spec, ctx, work, next),
+                None => Step::Fail { work, failure: out_of_order(phase.name, name) },
             },
             Ok(Outcome::Wait { after, reason }) => {
                 // A wait never outlasts the phase: the run wakes at its deadline and says that it is overdue.
@@ -105,33 +99,8 @@ impl Engine {
             }
         }
     }
-
-    /// Lets the phase stop what it started, and says what the last step may save. Nothing that goes wrong here keeps
-    /// the run from ending.
-    pub(super) async fn abandon(&self, work: &dyn Phase, ctx: &mut PhaseContext) -> Work {
-        if ctx.run().claims > self.settings.max_crashes + 1 {
-            // The clean-up itself may be what kills the worker.
-            return ctx.settle().await.0;
-        }
-        let cleaning = AssertUnwindSafe(work.abandon(ctx)).catch_unwind();
-        let trouble = match tokio::time::timeout(Self::ABANDON, cleaning).await {
-            Ok(Ok(Ok(()))) => None,
-            Ok(Ok(Err(error))) => Some(error.to_string()),
-            Ok(Err(_)) => Some("it panicked".to_owned()),
-            Err(_) => Some("it took too long".to_owned()),
-        };
-        if let Some(trouble) = trouble {
-            tracing::warn!(run = %ctx.run().id, phase = ctx.run().phase, trouble, "a phase could not clean up");
-        }
-        let (work, unwritten) = ctx.settle().await;
-        if let Some(error) = unwritten {
-            tracing::warn!(run = %ctx.run().id, %error, "the last log lines of a phase could not be written");
-        }
-        work
+    fn step_into(&self, spec: &PipelineSpec, ctx: &PhaseContext, work: Work, next: &PhaseSpec) -> Step {
+        let deadline_at = deadline_after(spec, ctx.run(), next, self.clock.now());
+        Step::Next { work, phase: next.name.to_owned(), deadline_at }
     }
-}
-
-/// A cancelled run that fails on its way out was terminated.
-pub(super) async fn ending(ctx: &PhaseContext, work: Work, failure: Failure) -> Step {
-    if ctx.cancelled().await { Step::Terminate { work } } else { Step::Fail { work, failure } }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 
 use super::chain;
+use super::documents;
 use super::ports::{Clock, RunStore, StoreError, TransactError, Version, Write};
 use super::rows;
 use super::transition::{self, IllegalTransition, Step};
@@ -45,6 +46,10 @@ impl Held {
     ) -> Result<Option<Self>, StoreError> {
         let Some(seen) = load(store.as_ref(), id).await? else { return Ok(None) };
         Ok(Some(Self { store: Arc::clone(store), clock: Arc::clone(clock), worker, seen: Arc::new(Mutex::new(seen)) }))
+    }
+
+    pub fn store(&self) -> &Arc<dyn RunStore> {
+        &self.store
     }
 
     pub async fn run(&self) -> Run {
@@ -98,6 +103,7 @@ impl Held {
             let key = rows::event_key(id, event.number);
             writes.push(Write::Insert { key, record: rows::event_record(event)? });
         }
+        writes.extend(documents::writes(self.store.as_ref(), next).await?);
         if next.run.is_ended() {
             let lock = self.store.get(id.tag().as_str(), rows::LOCK).await?;
             if let Some(lock) = lock.filter(|lock| rows::lock_owner(lock).as_ref() == Some(id)) {

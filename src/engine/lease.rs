@@ -25,7 +25,7 @@ pub async fn keep(held: Held, clock: &dyn Clock, length: Duration) -> Stop {
         tokio::time::sleep(third).await;
         let expires_at = clock.now() + length;
         match tokio::time::timeout(third, held.take(Step::Renew { expires_at })).await {
-            Ok(Ok(run)) if run.cancel.is_some() => return Stop::Cancelled,
+            Ok(Ok(run)) if run.cancel_pending().is_some() => return Stop::Cancelled,
             Ok(Ok(_)) => good_until = expires_at,
             Ok(Err(WriteError::Illegal(_) | WriteError::Gone)) => return Stop::Lost,
             Ok(Err(WriteError::Store(_))) | Err(_) if clock.now() >= good_until => return Stop::Lost,

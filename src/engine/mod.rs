@@ -6,10 +6,12 @@ mod chain;
 mod chronicle;
 pub mod context;
 mod deliver;
+mod documents;
 mod finish;
 mod held;
 mod keys;
 mod lease;
+mod leave;
 mod log;
 mod open;
 pub mod pipeline;
@@ -18,8 +20,10 @@ pub mod ports;
 mod query;
 mod rows;
 mod start;
+mod step;
 mod sweep;
 mod tell;
+mod timer;
 pub mod transition;
 
 use std::sync::Arc;
@@ -27,12 +31,14 @@ use std::time::Duration;
 
 pub use chronicle::{Chronicle, ChronicleEntry};
 pub use deliver::{Acknowledged, DeliveryError};
+pub use documents::Updated;
 pub use pipeline::{Outcome, Phase, PhaseError, PhaseSpec, Pipeline, PipelineSpec, Registry};
 pub use poison::Poisoned;
 pub use query::RunPage;
 pub use start::{NOT_QUEUED, StartError, StartRequest, Started};
 pub use sweep::{Breach, SweepReport};
 pub use tell::TellError;
+pub use timer::{Timer, TimerSpec};
 
 use crate::model::{Ticket, Timestamp};
 use ports::{Clock, LogStore, RunStore, StoreError, TicketQueue};

@@ -7,7 +7,7 @@ use super::Engine;
 use super::chain::{self, Link};
 use super::held::{Held, WriteError};
 use super::keys::{Key, Keyed, key_write};
-use super::pipeline::Pipeline;
+use super::pipeline::{PhaseSpec, Pipeline};
 use super::ports::{StoreError, TransactError, Write};
 use super::rows;
 use super::start::{NOT_QUEUED, StartError, Started};
@@ -22,7 +22,7 @@ pub(super) struct Opening<'a> {
     pub started_by: String,
     pub key: Option<Key>,
     /// Where it begins, and what it remembers from the beginning.
-    pub phase: &'static str,
+    pub phase: &'static PhaseSpec,
     pub state: Value,
 }
 
@@ -78,19 +78,20 @@ impl Engine {
             id,
             scope: scope.clone(),
             pipeline: opening.pipeline.spec.name.to_owned(),
-            phase: opening.phase.to_owned(),
+            phase: opening.phase.name.to_owned(),
             progress: Progress::Ready { wake_at: now, wake: Wake::Started },
             seq: 0,
             attempt: 1,
             claims: 0,
             phase_entered_at: now,
-            deadline_at: now + opening.pipeline.spec.budget,
+            deadline_at: now + opening.pipeline.spec.budget + opening.phase.grant(),
             input: opening.input.clone(),
             state: opening.state.clone(),
             output: Value::Null,
             failure: None,
             logs: Default::default(),
             cancel: None,
+            fallback: None,
             signals: Default::default(),
             signalled: false,
             started_by: opening.started_by.clone(),

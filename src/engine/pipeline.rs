@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::context::PhaseContext;
+use super::timer::{Timer, TimerSpec};
 use crate::model::{Failure, RetryPolicy, Verdict};
 
 /// A phase's answer.
@@ -14,6 +15,8 @@ use crate::model::{Failure, RetryPolicy, Verdict};
 pub enum Outcome {
     /// On to the following phase.
     Next,
+    /// On to a phase further behind; those in between are skipped.
+    Enter(&'static str),
     /// Come back after a while, by a delayed ticket.
     Wait { after: Duration, reason: String },
     /// The run is over.
@@ -54,6 +57,12 @@ pub trait Phase: Send + Sync {
     async fn abandon(&self, _ctx: &mut PhaseContext) -> Result<(), PhaseError> {
         Ok(())
     }
+
+    /// The phase that undoes what was done, asked whenever the run would end in this one. It lies behind this one.
+    /// Decided from what the context remembers, so what has to be undone is checkpointed before it is done.
+    fn fallback(&self, _ctx: &PhaseContext, _why: &Failure) -> Option<&'static str> {
+        None
+    }
 }
 
 /// The bounds of a phase, known without its clients.
@@ -65,6 +74,15 @@ pub struct PhaseSpec {
     /// One delivery's share of it: a delivery that takes longer is cut off and tried again.
     pub delivery: Duration,
     pub retry: RetryPolicy,
+    /// Time spent in the phase does not count against the run's budget.
+    pub waits_for_people: bool,
+}
+
+impl PhaseSpec {
+    /// What the phase adds to its run's budget while the run is in it.
+    pub fn grant(&self) -> Duration {
+        if self.waits_for_people { self.deadline } else { Duration::ZERO }
+    }
 }
 
 /// The shape of a pipeline, known without its clients.
@@ -76,6 +94,7 @@ pub struct PipelineSpec {
     pub budget: Duration,
     /// The container of the pipeline's logs; a log is `<container>/<run id>/<name>.log`.
     pub logs: &'static str,
+    pub timers: &'static [TimerSpec],
 }
 
 impl PipelineSpec {
@@ -91,6 +110,11 @@ impl PipelineSpec {
     pub fn phase_after(&self, name: &str) -> Option<&'static PhaseSpec> {
         self.phases.iter().skip_while(|phase| phase.name != name).nth(1)
     }
+
+    /// The phase `name`, if it lies behind the phase `from`.
+    pub fn phase_behind(&self, from: &str, name: &str) -> Option<&'static PhaseSpec> {
+        self.phases.iter().skip_while(|phase| phase.name != from).skip(1).find(|phase| phase.name == name)
+    }
 }
 
 /// A pipeline with its phases' work.
@@ -99,6 +123,8 @@ pub struct Pipeline {
     pub spec: &'static PipelineSpec,
     /// In the order of `spec.phases`.
     pub work: Vec<Arc<dyn Phase>>,
+    /// In the order of `spec.timers`.
+    pub timers: Vec<Arc<dyn Timer>>,
 }
 
 impl Pipeline {

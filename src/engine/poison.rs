@@ -6,7 +6,6 @@ use sha2::{Digest, Sha256};
 use super::Engine;
 use super::context::PhaseContext;
 use super::deliver::DeliveryError;
-use super::finish::ending;
 use super::held::{Held, WriteError};
 use super::ports::Appended;
 use super::transition::Step;
@@ -17,6 +16,8 @@ use crate::model::{Failure, Ticket};
 pub enum Poisoned {
     /// Its run was ended.
     RunEnded,
+    /// Its run undoes what it did.
+    FellBack,
     /// Its run had ended, moved on, or is being worked on: the message says nothing about it any more.
     Harmless,
     /// It is no ticket of ours; it was kept under this name.
@@ -46,10 +47,6 @@ impl Engine {
         let (logs, clock) = (self.logs.clone(), self.clock.clone());
         let phase = run.phase.clone();
         let mut ctx = PhaseContext::new(run, pipeline.spec, held.clone(), logs, clock, now + self.settings.lease);
-        let work = match pipeline.work(&phase) {
-            Some(work) => self.abandon(work.as_ref(), &mut ctx).await,
-            None => ctx.settle().await.0,
-        };
         let failure = Failure::new(
             "poisoned",
             format!(
@@ -57,8 +54,14 @@ impl Engine {
                  app around this time for the cause, then start again"
             ),
         );
-        match held.take(ending(&ctx, work, failure).await).await {
-            Ok(_) => Ok(Poisoned::RunEnded),
+        let work = pipeline.work(&phase).map(AsRef::as_ref);
+        let step = self.leave(pipeline.spec, work, &mut ctx, failure).await;
+        match held.take(step).await {
+            Ok(run) if run.is_ended() => Ok(Poisoned::RunEnded),
+            Ok(run) => {
+                self.send(pipeline.spec, &run.ticket(), now).await?;
+                Ok(Poisoned::FellBack)
+            }
             Err(WriteError::Store(error)) => Err(error.into()),
             Err(WriteError::Illegal(_) | WriteError::Gone) => Ok(Poisoned::Harmless),
         }

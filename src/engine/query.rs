@@ -29,6 +29,26 @@ impl Engine {
         found.into_iter().next().map(|(_, stored)| rows::from_record(stored)).transpose()
     }
 
+    /// The run of this scope and of one of these pipelines that started last.
+    pub async fn latest_of(&self, scope: &Scope, pipelines: &[&str]) -> Result<Option<Run>, StoreError> {
+        const PAGE: usize = 8;
+        let mut after = "run:".to_owned();
+        loop {
+            let page = self.store.range(scope.tag().as_str(), &after, "run;", PAGE).await?;
+            let more = page.len() == PAGE;
+            for (key, stored) in page {
+                let run: Run = rows::from_record(stored)?;
+                if pipelines.contains(&run.pipeline.as_str()) {
+                    return Ok(Some(run));
+                }
+                after = key;
+            }
+            if !more {
+                return Ok(None);
+            }
+        }
+    }
+
     /// What this engine can run, in the order of registration.
     pub fn pipelines(&self) -> impl Iterator<Item = &'static PipelineSpec> {
         self.registry.iter().map(|pipeline| pipeline.spec)

@@ -7,6 +7,7 @@
 //! | scope tag | `lock` | the run that owns the scope |
 //! | scope tag | `chain` | where the chain over all runs of the scope ends |
 //! | scope tag | `key:<digest>` | the run that was started with an idempotency key |
+//! | scope tag | `doc:<name>` | a document of the scope |
 //! | `index:<pipeline>` | `active:<id>` | a run that the sweep has to look after |
 //! | `index:<pipeline>` | `list:<time left>:<id>` | every run, the newest first |
 
@@ -46,6 +47,10 @@ pub fn event_range(id: &RunId) -> (String, String) {
 /// A caller's key may hold anything; its digest may stand in a row key.
 pub fn idempotency_key(key: &str) -> String {
     format!("key:{}", hex::encode(Sha256::digest(key.as_bytes())))
+}
+
+pub fn document_key(name: &str) -> String {
+    format!("doc:{name}")
 }
 
 pub fn index_partition(pipeline: &str) -> String {

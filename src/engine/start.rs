@@ -58,7 +58,7 @@ impl Engine {
         let payload = digest(&request);
         let key = request.idempotency_key.map(|key| Key { key, payload });
         let StartRequest { scope, input, started_by, .. } = request;
-        let opening = Opening { pipeline, scope, input, started_by, key, phase: first.name, state: Value::Null };
+        let opening = Opening { pipeline, scope, input, started_by, key, phase: first, state: Value::Null };
         for _ in 0..Self::TRIES {
             let earlier = self.find_by_key(&opening.scope, opening.key.as_ref()).await?;
             if let Keyed::Started(run) = earlier {

@@ -14,6 +14,9 @@ pub enum TellError {
     Unknown,
     #[error("the run has ended")]
     Ended,
+    /// What undoes the run's work is not stopped half way.
+    #[error("the run is going back to what was before")]
+    FallingBack,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -39,6 +42,7 @@ impl Engine {
         let run = match held.take(step).await {
             Ok(run) => run,
             Err(WriteError::Illegal(IllegalTransition::Ended)) => return Err(TellError::Ended),
+            Err(WriteError::Illegal(IllegalTransition::FallingBack)) => return Err(TellError::FallingBack),
             Err(WriteError::Illegal(_)) => held.run().await,
             Err(WriteError::Gone) => return Err(TellError::Unknown),
             Err(WriteError::Store(error)) => return Err(error.into()),

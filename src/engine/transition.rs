@@ -1,79 +1,16 @@
 //! The only function that changes a run. Pure: no I/O, no clock.
 //!
 //! ```text
-//! Ready --claim--> Leased --next | wait | retry--> Ready      (seq + 1)
+//! Ready --claim--> Leased --next | wait | retry | fall back--> Ready      (seq + 1)
 //!   |                |  \--done | fail | terminate--> Ended    (seq + 1, the lock is released)
 //!   |                \--claim, once the lease has run out--> Leased
 //!   \--abort, while nothing has been claimed--> Ended
 //! ```
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 
-use crate::model::{
-    CancelRequest, End, Event, EventKind, Failure, Lease, LogExtents, Progress, Run, Timestamp, Verdict, Wake,
-};
-
-/// What a worker has to save along with a step.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Work {
-    pub state: Value,
-    pub logs: BTreeMap<String, LogExtents>,
-}
-
-#[derive(Clone, PartialEq, Debug)]
-pub enum Step {
-    /// For the ticket of this `seq` alone.
-    Claim {
-        seq: u64,
-        expires_at: Timestamp,
-    },
-    Renew {
-        expires_at: Timestamp,
-    },
-    Checkpoint {
-        work: Work,
-    },
-    Next {
-        work: Work,
-        phase: String,
-    },
-    Wait {
-        work: Work,
-        wake_at: Timestamp,
-        reason: String,
-    },
-    Retry {
-        work: Work,
-        wake_at: Timestamp,
-        failure: Failure,
-    },
-    Done {
-        work: Work,
-        verdict: Verdict,
-        output: Value,
-    },
-    Fail {
-        work: Work,
-        failure: Failure,
-    },
-    Terminate {
-        work: Work,
-    },
-    RequestCancel {
-        request: CancelRequest,
-    },
-    /// Tells the run something that one of its phases waits for.
-    Signal {
-        name: String,
-        value: Value,
-    },
-    /// Undoes a start whose first ticket could not be sent.
-    Abort {
-        failure: Failure,
-    },
-}
+pub use super::step::{Changes, IllegalTransition, Step, Work};
+use crate::model::{End, Event, EventKind, Fallback, Lease, Progress, Run, Timestamp, Wake};
 
 /// The run as it will be, and the event that tells of it. A claim, a renewal and a checkpoint say only who
 /// works and how far; they are no decisions and have no event, except a claim that takes over.
@@ -81,36 +18,21 @@ pub enum Step {
 pub struct Transition {
     pub run: Run,
     pub event: Option<Event>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum IllegalTransition {
-    #[error("the run has ended")]
-    Ended,
-    #[error("the run has moved on since the ticket was sent")]
-    Stale,
-    #[error("another worker holds the run")]
-    Held,
-    #[error("the run is not held by this worker")]
-    NotHeld,
-    #[error("the run is to be cancelled")]
-    Cancelled,
-    #[error("cancellation was requested before")]
-    AlreadyRequested,
-    #[error("the run has begun")]
-    Begun,
+    /// To be written in the same transaction.
+    pub documents: Changes,
 }
 
 /// `by` names the worker; `operation` names this write.
 pub fn apply(
     run: &Run,
     by: &str,
-    step: Step,
+    mut step: Step,
     now: Timestamp,
     operation: String,
 ) -> Result<Transition, IllegalTransition> {
     permit(run, by, &step, now)?;
     let mut next = Run { operation, updated_at: now, ..run.clone() };
+    let documents = step.take_documents();
     let event = match step {
         Step::Claim { expires_at, .. } => {
             let taken_over = matches!(run.progress, Progress::Leased { .. });
@@ -127,13 +49,17 @@ pub fn apply(
             save(&mut next, work);
             None
         }
-        Step::Next { work, phase } => {
+        Step::Next { work, phase, deadline_at } => {
             save(&mut next, work);
-            ready(&mut next, now, Wake::Entered);
-            next.attempt = 1;
-            next.phase = phase;
-            next.phase_entered_at = now;
+            enter(&mut next, phase, deadline_at, now);
             Some((EventKind::Entered, Value::Null))
+        }
+        Step::FallBack { work, phase, cause, deadline_at } => {
+            save(&mut next, work);
+            enter(&mut next, phase, deadline_at, now);
+            let detail = json!({"from": run.phase, "cause": cause});
+            next.fallback = Some(Fallback { from: run.phase.clone(), cause, at: now });
+            Some((EventKind::FellBack, detail))
         }
         Step::Wait { work, wake_at, reason } => {
             save(&mut next, work);
@@ -152,11 +78,16 @@ pub fn apply(
         Step::Done { work, verdict, output } => {
             save(&mut next, work);
             next.output = output;
+            next.failure = run.fallback.as_ref().map(|fallback| fallback.cause.clone());
             end(&mut next, End::Completed(verdict), now);
             Some((EventKind::Completed, json!({"verdict": verdict})))
         }
         Step::Fail { work, failure } => {
             save(&mut next, work);
+            let failure = match &run.fallback {
+                Some(fallback) => failure.because(&fallback.cause),
+                None => failure,
+            };
             next.failure = Some(failure.clone());
             end(&mut next, End::Failed, now);
             Some((EventKind::Failed, json!({"cause": failure})))
@@ -192,7 +123,7 @@ pub fn apply(
         }
     };
     let event = event.map(|(kind, detail)| seal(&mut next, kind, detail));
-    Ok(Transition { run: next, event })
+    Ok(Transition { run: next, event, documents })
 }
 
 /// The first event of a run; every later one comes from [`apply`].
@@ -202,7 +133,7 @@ pub fn begin(run: &mut Run) -> Event {
 }
 
 fn permit(run: &Run, by: &str, step: &Step, now: Timestamp) -> Result<(), IllegalTransition> {
-    use IllegalTransition::{AlreadyRequested, Begun, Cancelled, Ended, Held, NotHeld, Stale};
+    use IllegalTransition::{AlreadyRequested, Begun, Cancelled, Ended, FallingBack, Held, NotHeld, Stale};
     let holder = match &run.progress {
         Progress::Ended { .. } => return Err(Ended),
         Progress::Ready { .. } => None,
@@ -214,6 +145,7 @@ fn permit(run: &Run, by: &str, step: &Step, now: Timestamp) -> Result<(), Illega
             Some(lease) if lease.expires_at > now => Err(Held),
             _ => Ok(()),
         },
+        Step::RequestCancel { .. } if run.fallback.is_some() => Err(FallingBack),
         Step::RequestCancel { .. } if run.cancel.is_some() => Err(AlreadyRequested),
         Step::RequestCancel { .. } | Step::Signal { .. } => Ok(()),
         Step::Abort { .. } => match run.progress {
@@ -221,7 +153,8 @@ fn permit(run: &Run, by: &str, step: &Step, now: Timestamp) -> Result<(), Illega
             _ => Err(Begun),
         },
         _ if holder.is_none_or(|lease| lease.owner != by) => Err(NotHeld),
-        Step::Next { .. } | Step::Wait { .. } | Step::Retry { .. } if run.cancel.is_some() => Err(Cancelled),
+        Step::Next { .. } | Step::Wait { .. } | Step::Retry { .. } if run.cancel_pending().is_some() => Err(Cancelled),
+        Step::FallBack { .. } if run.fallback.is_some() => Err(FallingBack),
         _ => Ok(()),
     }
 }
@@ -235,6 +168,14 @@ fn ready(run: &mut Run, wake_at: Timestamp, wake: Wake) {
     run.seq += 1;
     run.claims = 0;
     run.progress = Progress::Ready { wake_at, wake };
+}
+
+fn enter(run: &mut Run, phase: String, deadline_at: Timestamp, now: Timestamp) {
+    ready(run, now, Wake::Entered);
+    run.attempt = 1;
+    run.phase = phase;
+    run.phase_entered_at = now;
+    run.deadline_at = deadline_at;
 }
 
 fn end(run: &mut Run, end: End, at: Timestamp) {

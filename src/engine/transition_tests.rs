@@ -1,5 +1,7 @@
+use std::collections::BTreeMap;
+
 use super::*;
-use crate::model::{GENESIS, RunId, Scope};
+use crate::model::{CancelRequest, Failure, GENESIS, RunId, Scope, Verdict};
 
 const NOW: Timestamp = Timestamp::from_millis(1_000);
 const LATER: Timestamp = Timestamp::from_millis(2_000);
@@ -23,6 +25,7 @@ fn run() -> Run {
         failure: None,
         logs: BTreeMap::new(),
         cancel: None,
+        fallback: None,
         signals: BTreeMap::new(),
         signalled: false,
         started_by: "tester".into(),
@@ -38,7 +41,7 @@ fn run() -> Run {
 }
 
 fn work() -> Work {
-    Work { state: json!({"kept": true}), logs: BTreeMap::new() }
+    Work { state: json!({"kept": true}), ..Work::default() }
 }
 
 fn step(run: &Run, by: &str, step: Step) -> Result<Transition, IllegalTransition> {
@@ -61,7 +64,7 @@ fn every_step_of_a_holder() -> Vec<Step> {
     vec![
         Step::Renew { expires_at: LATER },
         Step::Checkpoint { work: work() },
-        Step::Next { work: work(), phase: "second".into() },
+        Step::Next { work: work(), phase: "second".into(), deadline_at: LATER },
         Step::Wait { work: work(), wake_at: LATER, reason: "because".into() },
         Step::Retry { work: work(), wake_at: LATER, failure: Failure::new("x", "y") },
         Step::Done { work: work(), verdict: Verdict::Succeeded, output: Value::Null },
@@ -189,6 +192,7 @@ fn a_retry_counts_an_attempt_and_a_wait_or_a_new_phase_starts_over() {
             .run;
     assert_eq!(retried.attempt, 2);
     let again = claim(&retried, "a").expect("a claim").run;
-    let next = step(&again, "a", Step::Next { work: work(), phase: "second".into() }).expect("a next").run;
+    let next =
+        step(&again, "a", Step::Next { work: work(), phase: "second".into(), deadline_at: LATER }).expect("a next").run;
     assert_eq!((next.attempt, next.phase.as_str(), next.phase_entered_at), (1, "second", NOW));
 }

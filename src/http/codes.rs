@@ -46,6 +46,11 @@ pub const CODES: &[Code] = &[
     code(404, "unknown_run", "There is no such run, or it is one of another pipeline."),
     code(405, "method_not_allowed", "The path takes other methods; the header Allow names them."),
     code(409, "idempotency_key_reused", "The idempotency key was sent before with another request."),
+    code(
+        409,
+        "run_falling_back",
+        "The run is going back to what was before; it can be waited for, and not be stopped.",
+    ),
     code(409, "run_in_flight", "Another run is changing the same thing; the message names it."),
     code(409, "upgrade_in_flight", "An upgrade is in flight; the message names it."),
     code(410, "run_ended", "The run has ended, so nothing can be asked of it any more."),

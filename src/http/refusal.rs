@@ -30,6 +30,10 @@ impl From<TellError> for ApiError {
         match error {
             TellError::Unknown => unknown_run(),
             TellError::Ended => Self::gone("run_ended", "The run has ended; nothing can be asked of it any more."),
+            TellError::FallingBack => Self::conflict(
+                "run_falling_back",
+                "The run is going back to what was before, which is not stopped half way. Wait for its end.",
+            ),
             TellError::Store(error) => error.into(),
         }
     }

@@ -85,9 +85,13 @@ impl Why {
     }
 }
 
-/// A failed build's details quote the end of its log, and build logs are for admins.
+/// A failed build's details quote the end of its log, and build logs are for admins; so may those of the failure that
+/// led to this one.
 pub fn conceal_quotes(detail: &mut Value) {
     if let Some(facts) = detail.as_object_mut() {
         facts.remove("last_lines");
+        if let Some(cause) = facts.get_mut("cause").and_then(|cause| cause.get_mut("detail")) {
+            conceal_quotes(cause);
+        }
     }
 }

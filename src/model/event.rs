@@ -36,6 +36,8 @@ pub enum EventKind {
     Waiting,
     Retrying,
     Signalled,
+    /// The run could not go on and undoes what it did.
+    FellBack,
     CancelRequested,
     Completed,
     Failed,

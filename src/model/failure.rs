@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A cause with one stable code, a message that says what to do next, and facts for a program to read.
 /// Its texts are redacted when it is made, so that it may be shown, stored and logged.
@@ -23,6 +23,17 @@ impl Failure {
 
     pub fn with_detail(mut self, detail: Value) -> Self {
         self.detail = redact_value(detail);
+        self
+    }
+
+    /// The failure, with the one that led to it in `detail.cause`.
+    pub fn because(mut self, cause: &Self) -> Self {
+        let cause = serde_json::to_value(cause).unwrap_or_default();
+        match &mut self.detail {
+            Value::Object(facts) => drop(facts.insert("cause".into(), cause)),
+            Value::Null => self.detail = json!({"cause": cause}),
+            other => self.detail = json!({"detail": other.take(), "cause": cause}),
+        }
         self
     }
 }

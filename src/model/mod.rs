@@ -12,6 +12,6 @@ pub use event::{Event, EventKind, GENESIS};
 pub use failure::{Failure, redact};
 pub use ids::{BadId, RunId, Scope, ScopeTag};
 pub use retry::RetryPolicy;
-pub use run::{CancelRequest, End, Lease, LogExtents, Progress, Run, Status, Verdict, Wake};
+pub use run::{CancelRequest, End, Fallback, Lease, LogExtents, Progress, Run, Status, Verdict, Wake};
 pub use ticket::Ticket;
 pub use timestamp::Timestamp;

@@ -32,6 +32,9 @@ pub struct Run {
     /// Committed lengths of each log's segments, in bytes.
     pub logs: BTreeMap<String, LogExtents>,
     pub cancel: Option<CancelRequest>,
+    /// Set once the run goes back to what was before.
+    #[serde(default)]
+    pub fallback: Option<Fallback>,
     /// What people or other systems told the run, by name.
     #[serde(default)]
     pub signals: BTreeMap<String, Value>,
@@ -121,11 +124,28 @@ pub struct CancelRequest {
     pub at: Timestamp,
 }
 
+/// A run that could not go on, and undoes what it did.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Fallback {
+    /// The phase that could not go on.
+    pub from: String,
+    pub cause: Failure,
+    pub at: Timestamp,
+}
+
 /// A log is the concatenation of its segments, each up to its committed length.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct LogExtents {
     pub segments: Vec<u64>,
+}
+
+impl CancelRequest {
+    /// The request as the cause of what follows from it.
+    pub fn cause(&self) -> Failure {
+        let detail = serde_json::json!({"by": self.by, "reason": self.reason, "at": self.at});
+        Failure::new("cancelled", "the run was cancelled on request").with_detail(detail)
+    }
 }
 
 impl LogExtents {
@@ -148,6 +168,12 @@ impl Run {
 
     pub fn is_ended(&self) -> bool {
         matches!(self.progress, Progress::Ended { .. })
+    }
+
+    /// The cancellation that is still to be carried out. It is settled as soon as the run goes back: what undoes the
+    /// run's work is not stopped half way.
+    pub fn cancel_pending(&self) -> Option<&CancelRequest> {
+        self.cancel.as_ref().filter(|_| self.fallback.is_none())
     }
 
     /// When the sweep should look after the run: its ticket should have come, or its lease has run out.

@@ -34,9 +34,11 @@ pub enum Function {
     Poison { queue: String },
     /// The engine's round over all runs.
     Sweep,
+    /// What a pipeline does now and then.
+    Timer { name: &'static str, schedule: &'static str },
 }
 
-/// The name of the timer function.
+/// The name of the sweep's function.
 pub const SWEEP: &str = "windlass-sweep";
 /// What the host appends to the name of a queue for messages past maxDequeueCount.
 pub const POISON_SUFFIX: &str = "-poison";
@@ -52,6 +54,10 @@ impl Function {
             })
             .collect();
         functions.push((SWEEP.to_owned(), Self::Sweep));
+        let timers = specs.iter().flat_map(|spec| spec.timers);
+        functions.extend(
+            timers.map(|timer| (timer.name.to_owned(), Self::Timer { name: timer.name, schedule: timer.schedule })),
+        );
         functions
     }
 }
@@ -104,5 +110,6 @@ async fn run(engine: &Engine, function: &Function, body: &[u8]) -> Result<(), St
         Function::Phase { queue } => queue::deliver(engine, queue, &envelope.text()).await,
         Function::Poison { queue } => poison::receive(engine, queue, &envelope.text()).await,
         Function::Sweep => timer::sweep(engine).await,
+        Function::Timer { name, .. } => timer::tick(engine, name).await,
     }
 }

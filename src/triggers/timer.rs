@@ -1,4 +1,4 @@
-//! A timer invocation: the sweep.
+//! A timer invocation: the sweep, or a timer of a pipeline.
 
 use crate::engine::Engine;
 
@@ -14,4 +14,8 @@ pub async fn sweep(engine: &Engine) -> Result<(), String> {
         tracing::info!(seen, resent, retired, failed, "swept");
     }
     Ok(())
+}
+
+pub async fn tick(engine: &Engine, name: &str) -> Result<(), String> {
+    engine.tick(name).await.map_err(|failure| failure.to_string())
 }

@@ -39,6 +39,7 @@ const fn phase(name: &'static str) -> PhaseSpec {
         deadline: Duration::from_secs(3600),
         delivery: Duration::from_secs(60),
         retry: RetryPolicy { attempts: 2, ..RetryPolicy::DEFAULT },
+        waits_for_people: false,
     }
 }
 
@@ -47,6 +48,7 @@ const UPGRADE: PipelineSpec = PipelineSpec {
     phases: &[phase("fetching"), phase("building")],
     budget: Duration::from_secs(7200),
     logs: "upgrade-logs",
+    timers: &[],
 };
 
 /// What one delivery of an upgrade does.
@@ -199,7 +201,7 @@ impl Api {
     pub fn new() -> Self {
         let script = Script::default();
         let work = UPGRADE.phases.iter().map(|_| Arc::new(script.clone()) as _).collect();
-        let registry = Registry::new(vec![probe::pipeline(), Pipeline { spec: &UPGRADE, work }]);
+        let registry = Registry::new(vec![probe::pipeline(), Pipeline { spec: &UPGRADE, work, timers: Vec::new() }]);
         let world = World::new(7, Chaos::none(), registry);
         let engine = world.engine("api");
         let auth = AuthConfig { easyauth: Some(EasyAuthConfig { tenant_id: None }), ..AuthConfig::default() };

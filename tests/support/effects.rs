@@ -16,7 +16,13 @@ use super::outside::Outside;
 const HOUR: Duration = Duration::from_secs(3600);
 
 const fn phase(name: &'static str) -> PhaseSpec {
-    PhaseSpec { name, deadline: HOUR, delivery: Duration::from_secs(600), retry: RetryPolicy::DEFAULT }
+    PhaseSpec {
+        name,
+        deadline: HOUR,
+        delivery: Duration::from_secs(600),
+        retry: RetryPolicy::DEFAULT,
+        waits_for_people: false,
+    }
 }
 
 pub const SPEC: PipelineSpec = PipelineSpec {
@@ -24,6 +30,7 @@ pub const SPEC: PipelineSpec = PipelineSpec {
     phases: &[phase("named"), phase("observed"), phase("tracked")],
     budget: Duration::from_secs(4 * 3600),
     logs: "effects-logs",
+    timers: &[],
 };
 
 pub const LOG: &str = "effects";
@@ -82,5 +89,5 @@ impl Phase for Tracked {
 pub fn registry(outside: &Outside) -> Registry {
     let work: Vec<Arc<dyn Phase>> =
         vec![Arc::new(Named(outside.clone())), Arc::new(Observed(outside.clone())), Arc::new(Tracked(outside.clone()))];
-    Registry::new(vec![Pipeline { spec: &SPEC, work }])
+    Registry::new(vec![Pipeline { spec: &SPEC, work, timers: Vec::new() }])
 }

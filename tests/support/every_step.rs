@@ -122,7 +122,7 @@ async fn insist_on_telling(client: &Engine, id: &RunId, told: &Tell) {
             Tell::Signal { name, value, .. } => live(client.signal(id, name, value.clone())).await,
             Tell::Cancel { .. } => live(client.cancel(id, "tester", "a drill")).await,
         };
-        if let Some(Ok(_) | Err(TellError::Ended)) = answer {
+        if let Some(Ok(_) | Err(TellError::Ended | TellError::FallingBack)) = answer {
             return;
         }
         tokio::time::sleep(Duration::from_secs(1)).await;

@@ -13,7 +13,13 @@ use windlass::model::{RetryPolicy, Verdict};
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 const fn phase(name: &'static str) -> PhaseSpec {
-    PhaseSpec { name, deadline: Duration::from_secs(30 * 24 * 3600), delivery: DAY, retry: RetryPolicy::DEFAULT }
+    PhaseSpec {
+        name,
+        deadline: Duration::from_secs(30 * 24 * 3600),
+        delivery: DAY,
+        retry: RetryPolicy::DEFAULT,
+        waits_for_people: false,
+    }
 }
 
 pub const SPEC: PipelineSpec = PipelineSpec {
@@ -21,6 +27,7 @@ pub const SPEC: PipelineSpec = PipelineSpec {
     phases: &[phase("work"), phase("rest")],
     budget: Duration::from_secs(60 * 24 * 3600),
     logs: "rig-logs",
+    timers: &[],
 };
 
 type Answer = Result<Outcome, PhaseError>;
@@ -49,5 +56,9 @@ impl Phase for Rest {
 pub fn registry(
     deed: impl for<'a> Fn(&'a mut PhaseContext) -> BoxFuture<'a, Answer> + Send + Sync + 'static,
 ) -> Registry {
-    Registry::new(vec![Pipeline { spec: &SPEC, work: vec![Arc::new(Work(Arc::new(deed))), Arc::new(Rest)] }])
+    Registry::new(vec![Pipeline {
+        spec: &SPEC,
+        work: vec![Arc::new(Work(Arc::new(deed))), Arc::new(Rest)],
+        timers: Vec::new(),
+    }])
 }

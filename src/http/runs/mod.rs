@@ -81,7 +81,7 @@ pub async fn get(
 /// Asking again changes nothing.
 ///
 /// # Errors
-/// 403 `not_an_admin`, 404 `unknown_run`, 410 `run_ended`, 400 `reason_too_long`.
+/// 403 `not_an_admin`, 404 `unknown_run`, 409 `run_falling_back`, 410 `run_ended`, 400 `reason_too_long`.
 pub async fn terminate(
     State(state): State<HttpState>,
     UpgradeAdmin(caller): UpgradeAdmin,

@@ -17,7 +17,13 @@ const RETRY: RetryPolicy =
     RetryPolicy { initial: Duration::from_secs(1), coefficient: 2.0, maximum: Duration::from_secs(10), attempts: 3 };
 
 const fn phase(name: &'static str) -> PhaseSpec {
-    PhaseSpec { name, deadline: Duration::from_secs(3600), delivery: Duration::from_secs(60), retry: RETRY }
+    PhaseSpec {
+        name,
+        deadline: Duration::from_secs(3600),
+        delivery: Duration::from_secs(60),
+        retry: RETRY,
+        waits_for_people: false,
+    }
 }
 
 pub const SPEC: PipelineSpec = PipelineSpec {
@@ -25,6 +31,7 @@ pub const SPEC: PipelineSpec = PipelineSpec {
     phases: &[phase("prepare"), phase("build"), phase("deploy"), phase("verify")],
     budget: Duration::from_secs(4 * 3600),
     logs: "windlass-logs",
+    timers: &[],
 };
 
 /// The log that every phase adds its line to.
@@ -68,5 +75,5 @@ pub enum Action {
 
 pub fn pipeline() -> Pipeline {
     let work = SPEC.phases.iter().map(|spec| Arc::new(phase::ProbePhase::new(spec.name)) as _).collect();
-    Pipeline { spec: &SPEC, work }
+    Pipeline { spec: &SPEC, work, timers: Vec::new() }
 }

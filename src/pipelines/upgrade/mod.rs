@@ -36,16 +36,19 @@ pub const SPEC: PipelineSpec = PipelineSpec {
             // A fetch cannot be continued by another delivery, so it gets most of what the host allows.
             delivery: Duration::from_secs(200),
             retry: RETRY,
+            waits_for_people: false,
         },
         PhaseSpec {
             name: "building",
             deadline: Duration::from_secs(30 * 60),
             delivery: Duration::from_secs(60),
             retry: RETRY,
+            waits_for_people: false,
         },
     ],
     budget: Duration::from_secs(45 * 60),
     logs: "upgrade-logs",
+    timers: &[],
 };
 
 /// The platform is one thing: its upgrades never overlap.
@@ -84,5 +87,5 @@ pub fn pipeline(upgrade: Upgrade) -> Pipeline {
     let upgrade = Arc::new(upgrade);
     let fetching = Arc::new(fetching::Fetching { upgrade: Arc::clone(&upgrade) });
     let building = Arc::new(building::Building { upgrade });
-    Pipeline { spec: &SPEC, work: vec![fetching, building] }
+    Pipeline { spec: &SPEC, work: vec![fetching, building], timers: Vec::new() }
 }
