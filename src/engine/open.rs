@@ -7,12 +7,13 @@ use super::Engine;
 use super::chain::{self, Link};
 use super::held::{Held, WriteError};
 use super::keys::{Key, Keyed, key_write};
+use super::meter::{self, Meter};
 use super::pipeline::{PhaseSpec, Pipeline};
 use super::ports::{StoreError, TransactError, Write};
 use super::rows;
 use super::start::{NOT_QUEUED, StartError, Started};
 use super::transition::{self, Step};
-use crate::model::{Event, Failure, GENESIS, Progress, Run, RunId, Scope, Wake};
+use crate::model::{Event, Failure, GENESIS, Progress, Receipt, Run, RunId, Scope, Wake};
 
 /// A run that is to begin.
 pub(super) struct Opening<'a> {
@@ -24,6 +25,8 @@ pub(super) struct Opening<'a> {
     /// Where it begins, and what it remembers from the beginning.
     pub phase: &'static PhaseSpec,
     pub state: Value,
+    /// The run that it goes on for.
+    pub retry_of: Option<RunId>,
 }
 
 impl Engine {
@@ -37,10 +40,12 @@ impl Engine {
         opening: &Opening<'_>,
         earlier: &Keyed,
         link: Option<&Link>,
+        meter: &Meter,
     ) -> Result<Option<Started>, StartError> {
         let mut run = self.new_run(opening, link);
         let event = transition::begin(&mut run);
         let announced = self.announce(&run).await?;
+        run.receipt = meter::begun(meter);
         let mut writes = vec![
             Write::Insert { key: rows::LOCK.into(), record: rows::lock_record(&run)? },
             Write::Insert { key: rows::run_key(&run.id), record: rows::run_record(&run)? },
@@ -94,12 +99,14 @@ impl Engine {
             fallback: None,
             signals: Default::default(),
             signalled: false,
+            retry_of: opening.retry_of.clone(),
             started_by: opening.started_by.clone(),
             created_at: now,
             updated_at: now,
             events: 0,
             last_hash: previous.to_owned(),
             first_previous: previous.to_owned(),
+            receipt: Receipt::default(),
             operation: self.unique(),
         }
     }

@@ -58,14 +58,16 @@ impl Engine {
         let payload = digest(&request);
         let key = request.idempotency_key.map(|key| Key { key, payload });
         let StartRequest { scope, input, started_by, .. } = request;
-        let opening = Opening { pipeline, scope, input, started_by, key, phase: first, state: Value::Null };
+        let opening =
+            Opening { pipeline, scope, input, started_by, key, phase: first, state: Value::Null, retry_of: None };
+        let (engine, meter) = self.metered();
         for _ in 0..Self::TRIES {
-            let earlier = self.find_by_key(&opening.scope, opening.key.as_ref()).await?;
+            let earlier = engine.find_by_key(&opening.scope, opening.key.as_ref()).await?;
             if let Keyed::Started(run) = earlier {
-                return self.replay(pipeline, *run).await;
+                return engine.replay(pipeline, *run).await;
             }
-            let link = chain::read(self.store.as_ref(), &opening.scope.tag()).await?;
-            if let Some(started) = self.open(&opening, &earlier, link.as_ref()).await? {
+            let link = chain::read(engine.store.as_ref(), &opening.scope.tag()).await?;
+            if let Some(started) = engine.open(&opening, &earlier, link.as_ref(), &meter).await? {
                 return Ok(started);
             }
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Event, Failure, GENESIS, RunId, Scope, Ticket, Timestamp};
+use super::{Event, Failure, GENESIS, Receipt, RunId, Scope, Ticket, Timestamp};
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Run {
@@ -41,6 +41,9 @@ pub struct Run {
     /// A signal came since the last claim, so the next wait must not be waited for.
     #[serde(default)]
     pub signalled: bool,
+    /// The run that ended without success and that this one goes on for.
+    #[serde(default)]
+    pub retry_of: Option<RunId>,
     /// Who started the run, as the caller's identity names them.
     pub started_by: String,
     pub created_at: Timestamp,
@@ -51,6 +54,9 @@ pub struct Run {
     /// The hash that the first event follows: the last one of the scope's run before this one.
     #[serde(default = "genesis")]
     pub first_previous: String,
+    /// What was done for the run, up to its last write and what that one entailed.
+    #[serde(default)]
+    pub receipt: Receipt,
     /// Names the last write, so that a writer whose reply was lost knows its own work again.
     pub operation: String,
 }

@@ -13,5 +13,7 @@ mod lock;
 mod logs;
 mod order;
 mod poison;
+mod receipts;
+mod retries;
 mod tickets;
 mod wakes;

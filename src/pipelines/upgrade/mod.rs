@@ -87,5 +87,5 @@ pub fn pipeline(upgrade: Upgrade) -> Pipeline {
     let upgrade = Arc::new(upgrade);
     let fetching = Arc::new(fetching::Fetching { upgrade: Arc::clone(&upgrade) });
     let building = Arc::new(building::Building { upgrade });
-    Pipeline { spec: &SPEC, work: vec![fetching, building], timers: Vec::new() }
+    Pipeline { spec: &SPEC, work: vec![fetching, building], timers: Vec::new(), resume: None }
 }

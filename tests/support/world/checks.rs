@@ -3,7 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use windlass::engine::ports::{Record, Write};
-use windlass::model::{Event, GENESIS, Progress, Run, RunId, Timestamp};
+use windlass::model::{Event, GENESIS, Progress, Receipt, Run, RunId, Timestamp};
 
 use super::World;
 use super::storage::Tables;
@@ -40,6 +40,10 @@ fn run_step(before: Option<&Run>, after: &Run, writes: &[Write], now: Timestamp,
     if let Some(before) = before {
         if before.is_ended() {
             breaches.push(format!("I1: {id} left its end"));
+        }
+        if after.receipt - before.receipt == Receipt::default() || before.receipt - after.receipt != Receipt::default()
+        {
+            breaches.push(format!("a write of {id} is not on its receipt"));
         }
         if after.seq < before.seq {
             breaches.push(format!("I1: seq of {id} shrank"));
