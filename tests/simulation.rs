@@ -79,7 +79,7 @@ async fn world(seed: u64) -> Came {
     };
     world.play(World::LONGEST, story).await;
     let mending = async {
-        for run in world.runs().into_iter().filter(|run| run.is_ended()) {
+        for run in world.runs().into_iter().filter(Run::is_ended) {
             // Some ask once, some insist, and whoever need not is refused.
             for _ in 0..random.usize(..4) {
                 drop(support::world::live(engine.retry(&run.id, "simulation", None)).await);

@@ -49,8 +49,8 @@ impl Engine {
         let tag = scope.tag();
         for _ in 0..Self::TRIES {
             let before = chain::read(self.store.as_ref(), &tag).await?;
-            let walk = Walk::new(before.as_ref().map(|link| link.chain.clone()), limit, pipelines);
-            let chronicle = self.walk(scope, walk).await?;
+            let walk = Walk::new(scope, before.as_ref().map(|link| link.chain.clone()), limit, pipelines);
+            let chronicle = self.walk(walk).await?;
             // A run that began or ended meanwhile was seen by halves.
             if chain::read(self.store.as_ref(), &tag).await? == before {
                 return Ok(chronicle);
@@ -59,9 +59,10 @@ impl Engine {
         Err(StoreError::Unavailable(format!("runs of {scope} begin and end faster than they can be read")))
     }
 
-    async fn walk(&self, scope: &Scope, mut walk: Walk<'_>) -> Result<Chronicle, StoreError> {
+    async fn walk(&self, mut walk: Walk<'_>) -> Result<Chronicle, StoreError> {
         const MOST: usize = 50;
         const AT_ONCE: usize = 8;
+        let scope = walk.scope;
         let page = walk.limit.saturating_add(1).min(MOST);
         let mut after = rows::RUN_FROM.to_owned();
         loop {
@@ -91,7 +92,7 @@ impl Engine {
             Ok(events) => events,
             Err(StoreError::Refused(reason)) => {
                 let wrong = format!("the events of run {} cannot be read: {reason}", run.id);
-                return Ok(Found::Run { run, events: Vec::new(), wrong: Some(wrong) });
+                return Ok(Found::Run(Box::new(Read { run, events: Vec::new(), wrong: Some(wrong) })));
             }
             Err(error) => return Err(error),
         };
@@ -99,16 +100,19 @@ impl Engine {
             events.retain(|event| event.number <= run.events);
         }
         let wrong = run.breach(&events);
-        Ok(Found::Run { run, events, wrong })
+        Ok(Found::Run(Box::new(Read { run, events, wrong })))
     }
 }
 
+struct Read {
+    run: Run,
+    events: Vec<Event>,
+    /// With its own events.
+    wrong: Option<String>,
+}
+
 enum Found {
-    Run {
-        run: Run,
-        events: Vec<Event>,
-        wrong: Option<String>,
-    },
+    Run(Box<Read>),
     /// The row under this key holds no run, or another one.
     Unreadable(String),
 }
@@ -121,6 +125,7 @@ enum Goes {
 
 /// From the newest run to the older ones.
 struct Walk<'a> {
+    scope: &'a Scope,
     limit: usize,
     pipelines: Option<&'a [&'a str]>,
     chain: Option<Chain>,
@@ -133,14 +138,14 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(chain: Option<Chain>, limit: usize, pipelines: Option<&'a [&'a str]>) -> Self {
+    fn new(scope: &'a Scope, chain: Option<Chain>, limit: usize, pipelines: Option<&'a [&'a str]>) -> Self {
         let chronicle = Chronicle { entries: Vec::new(), intact: true, broken: None, begins_at: None };
-        Self { limit, pipelines, chain, chronicle, newer: None, met: 0, begun: false }
+        Self { scope, limit, pipelines, chain, chronicle, newer: None, met: 0, begun: false }
     }
 
     fn take(&mut self, found: Found) -> Goes {
-        let (run, events, wrong) = match found {
-            Found::Run { run, events, wrong } => (run, events, wrong),
+        let Read { run, events, wrong } = match found {
+            Found::Run(read) => *read,
             Found::Unreadable(key) => {
                 self.broke(format!("the row {key} does not hold the run that it names"));
                 self.list_newer(false);
@@ -220,7 +225,9 @@ impl<'a> Walk<'a> {
     fn list_newer(&mut self, joined: bool) {
         let Some(mut entry) = self.newer.take() else { return };
         entry.intact &= joined;
-        let wanted = self.pipelines.is_none_or(|pipelines| pipelines.contains(&entry.run.pipeline.as_str()));
+        let of_scope = entry.run.scope == *self.scope;
+        let wanted =
+            of_scope && self.pipelines.is_none_or(|pipelines| pipelines.contains(&entry.run.pipeline.as_str()));
         if wanted && self.chronicle.entries.len() < self.limit {
             self.chronicle.entries.push(entry);
         }

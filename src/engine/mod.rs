@@ -34,7 +34,7 @@ use std::time::Duration;
 pub use chronicle::{Chronicle, ChronicleEntry};
 pub use deliver::{Acknowledged, DeliveryError};
 pub use documents::Updated;
-pub use pipeline::{Outcome, Phase, PhaseError, PhaseSpec, Pipeline, PipelineSpec, Registry, Resume};
+pub use pipeline::{Outcome, Phase, PhaseError, PhaseSpec, Pipeline, PipelineSpec, Registry, Resume, ResumeFn};
 pub use poison::Poisoned;
 pub use query::RunPage;
 pub use retry::RetryError;

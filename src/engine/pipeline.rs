@@ -126,8 +126,11 @@ pub struct Pipeline {
     /// In the order of `spec.timers`.
     pub timers: Vec<Arc<dyn Timer>>,
     /// Where a run that ended without success goes on, or why it cannot. Without it, none can.
-    pub resume: Option<fn(&Run, now: Timestamp) -> Result<Resume, Failure>>,
+    pub resume: Option<ResumeFn>,
 }
+
+/// Decides it from the run alone.
+pub type ResumeFn = fn(&Run, now: Timestamp) -> Result<Resume, Failure>;
 
 /// Where another run goes on for one that has ended.
 #[derive(Clone, PartialEq, Debug)]

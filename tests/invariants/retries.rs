@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::time::sleep;
-use windlass::engine::{Outcome, Pipeline, Registry, Resume, RetryError, StartError, Started};
+use windlass::engine::{Outcome, Pipeline, Registry, Resume, ResumeFn, RetryError, StartError, Started};
 use windlass::model::{EventKind, Failure, Run, RunId, Status, Timestamp};
 
 use crate::support::probe::{self, SCOPE, SUCCEEDED, end, said};
@@ -229,7 +229,7 @@ fn a_retry_stands_every_death_and_every_silence_of_the_storage() {
     }
 }
 
-fn resumable(resume: Option<fn(&Run, Timestamp) -> Result<Resume, Failure>>) -> Registry {
+fn resumable(resume: Option<ResumeFn>) -> Registry {
     let failing = rig::registry(|ctx| {
         Box::pin(async move {
             let mended = ctx.state::<Value>()?["mended"] == json!(true);
@@ -242,7 +242,7 @@ fn resumable(resume: Option<fn(&Run, Timestamp) -> Result<Resume, Failure>>) -> 
 }
 
 /// A world in which a rig has failed.
-async fn broken(resume: Option<fn(&Run, Timestamp) -> Result<Resume, Failure>>) -> (World, RunId) {
+async fn broken(resume: Option<ResumeFn>) -> (World, RunId) {
     let world = World::of(resumable(resume));
     let run = world.start(request("rig", SCOPE, json!({"of": "the rig"}))).await;
     world.drain().await;
