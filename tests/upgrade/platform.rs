@@ -1,5 +1,6 @@
 //! A platform to upgrade: its repository, its registry, and the engine that does it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -189,6 +190,12 @@ impl Platform {
     /// The build of a component's image meets `effect`.
     pub fn arm_build(&self, component: &str, effect: BuildEffect) {
         self.azure.fault(Fault::Build { image: format!("elb-{component}:"), effect, count: 1 });
+    }
+
+    /// What builds have pushed: everything but the version that is installed from the start.
+    pub fn pushed(&self) -> BTreeMap<String, String> {
+        let images = self.azure.images().into_iter();
+        images.filter(|(image, _)| !image.ends_with(":v1.0.0")).collect()
     }
 
     pub fn workspaces(&self) -> std::path::PathBuf {
