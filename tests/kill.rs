@@ -150,7 +150,7 @@ async fn check(engine: &Engine, store: &AzureStorage, id: &RunId) {
     assert_eq!(phases, ["prepare", "build", "deploy", "verify"], "{id}: {log}");
     let lock = store.get(id.tag().as_str(), "lock").await.expect("an answer");
     assert!(lock.is_none(), "{id} has left its lock");
-    let mut previous = windlass::model::GENESIS.to_owned();
+    let mut previous = run.first_previous.clone();
     for event in engine.history(id).await.expect("a history") {
         assert!(event.follows(&previous), "{id}: event {} does not follow", event.number);
         previous = event.hash;

@@ -33,7 +33,7 @@ impl PhaseContext {
         clock: Arc<dyn Clock>,
         deadline: Timestamp,
     ) -> Self {
-        let logs = LogBook::new(logs, spec.logs, &run.id, run.logs.clone());
+        let logs = LogBook::new(held.meter().logs(logs), spec.logs, &run.id, run.logs.clone());
         let documents = Documents::new(Arc::clone(held.store()), run.scope.clone());
         Self { state: run.state.clone(), run, logs, documents, held, clock, deadline }
     }

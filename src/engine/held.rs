@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
+use super::chain;
 use super::documents;
+use super::meter::Meter;
 use super::ports::{Clock, RunStore, StoreError, TransactError, Version, Write};
 use super::rows;
 use super::transition::{self, IllegalTransition, Step};
@@ -32,6 +34,7 @@ pub struct Held {
     store: Arc<dyn RunStore>,
     clock: Arc<dyn Clock>,
     worker: String,
+    meter: Meter,
     seen: Arc<Mutex<Seen>>,
 }
 
@@ -43,12 +46,19 @@ impl Held {
         id: &RunId,
         worker: String,
     ) -> Result<Option<Self>, StoreError> {
+        let meter = Meter::default();
+        let store = meter.rows(Arc::clone(store));
         let Some(seen) = load(store.as_ref(), id).await? else { return Ok(None) };
-        Ok(Some(Self { store: Arc::clone(store), clock: Arc::clone(clock), worker, seen: Arc::new(Mutex::new(seen)) }))
+        Ok(Some(Self { store, clock: Arc::clone(clock), worker, meter, seen: Arc::new(Mutex::new(seen)) }))
     }
 
+    /// The rows; what is done here counts for the run.
     pub fn store(&self) -> &Arc<dyn RunStore> {
         &self.store
+    }
+
+    pub fn meter(&self) -> &Meter {
+        &self.meter
     }
 
     pub async fn run(&self) -> Run {
@@ -63,10 +73,12 @@ impl Held {
         let operation = format!("{}-{:016x}", self.worker, self.clock.random());
         let mut failures = 0;
         loop {
-            let next = transition::apply(&seen.run, &self.worker, step.clone(), self.clock.now(), operation.clone())?;
-            let answer = self.write(&seen, &next).await;
+            let mut next =
+                transition::apply(&seen.run, &self.worker, step.clone(), self.clock.now(), operation.clone())?;
+            let answer = self.write(&seen, &mut next).await;
             match answer {
                 Ok(version) => {
+                    self.meter.settle(&seen.run, &next.run);
                     *seen = Seen { run: next.run, version };
                     return Ok(seen.run.clone());
                 }
@@ -77,6 +89,7 @@ impl Held {
             match again {
                 Ok(None) => return Err(WriteError::Gone),
                 Ok(Some(found)) if found.run.operation == operation => {
+                    self.meter.settle(&seen.run, &found.run);
                     *seen = found;
                     return Ok(seen.run.clone());
                 }
@@ -91,24 +104,27 @@ impl Held {
         }
     }
 
-    async fn write(&self, seen: &Seen, next: &transition::Transition) -> Result<Version, TransactError> {
+    async fn write(&self, seen: &Seen, next: &mut transition::Transition) -> Result<Version, TransactError> {
         let id = &seen.run.id;
-        let mut writes = vec![Write::Replace {
-            key: rows::run_key(id),
-            version: seen.version.clone(),
-            record: rows::run_record(&next.run)?,
-        }];
+        let mut beside = Vec::new();
         if let Some(event) = &next.event {
             let key = rows::event_key(id, event.number);
-            writes.push(Write::Insert { key, record: rows::event_record(event)? });
+            beside.push(Write::Insert { key, record: rows::event_record(event)? });
         }
-        writes.extend(documents::writes(self.store.as_ref(), next).await?);
+        beside.extend(documents::writes(self.store.as_ref(), next).await?);
         if next.run.is_ended() {
             let lock = self.store.get(id.tag().as_str(), rows::LOCK).await?;
             if let Some(lock) = lock.filter(|lock| rows::lock_owner(lock).as_ref() == Some(id)) {
-                writes.push(Write::Delete { key: rows::LOCK.into(), version: lock.version });
+                beside.push(Write::Delete { key: rows::LOCK.into(), version: lock.version });
             }
+            let link = chain::read(self.store.as_ref(), id.tag()).await?;
+            beside.extend(chain::ended(link.as_ref(), &next.run)?);
         }
+        // Last of all, when everything but the write itself has been counted.
+        self.meter.fill(&seen.run, &mut next.run);
+        let (key, record) = (rows::run_key(id), rows::run_record(&next.run)?);
+        let mut writes = vec![Write::Replace { key, version: seen.version.clone(), record }];
+        writes.append(&mut beside);
         let versions = self.store.transact(id.tag().as_str(), writes).await?;
         versions.into_iter().next().ok_or_else(|| StoreError::Refused("the store returned no version".into()).into())
     }

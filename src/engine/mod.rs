@@ -1,18 +1,25 @@
 //! The pawl: hauls a run from phase to phase and never lets it slip back.
 //! Knows neither HTTP nor Azure nor any pipeline.
 
+mod announce;
+mod chain;
+mod chronicle;
 pub mod context;
 mod deliver;
 mod documents;
 mod finish;
 mod held;
+mod keys;
 mod lease;
 mod leave;
 mod log;
+mod meter;
+mod open;
 pub mod pipeline;
 mod poison;
 pub mod ports;
 mod query;
+mod retry;
 mod rows;
 mod start;
 mod step;
@@ -24,11 +31,13 @@ pub mod transition;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use chronicle::{Chronicle, ChronicleEntry};
 pub use deliver::{Acknowledged, DeliveryError};
 pub use documents::Updated;
-pub use pipeline::{Outcome, Phase, PhaseError, PhaseSpec, Pipeline, PipelineSpec, Registry};
+pub use pipeline::{Outcome, Phase, PhaseError, PhaseSpec, Pipeline, PipelineSpec, Registry, Resume, ResumeFn};
 pub use poison::Poisoned;
 pub use query::RunPage;
+pub use retry::RetryError;
 pub use start::{NOT_QUEUED, StartError, StartRequest, Started};
 pub use sweep::{Breach, SweepReport};
 pub use tell::TellError;

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::context::PhaseContext;
 use super::timer::{Timer, TimerSpec};
-use crate::model::{Failure, RetryPolicy, Verdict};
+use crate::model::{Failure, RetryPolicy, Run, Timestamp, Verdict};
 
 /// A phase's answer.
 #[derive(Clone, PartialEq, Debug)]
@@ -127,6 +127,20 @@ pub struct Pipeline {
     pub work: Vec<Arc<dyn Phase>>,
     /// In the order of `spec.timers`.
     pub timers: Vec<Arc<dyn Timer>>,
+    /// Where a run that ended without success goes on, or why it cannot. Without it, none can.
+    pub resume: Option<ResumeFn>,
+}
+
+/// Decides it from the run alone.
+pub type ResumeFn = fn(&Run, now: Timestamp) -> Result<Resume, Failure>;
+
+/// Where another run goes on for one that has ended.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Resume {
+    /// One of the pipeline's phases.
+    pub phase: &'static str,
+    /// What the phases find as if they had remembered it themselves.
+    pub state: Value,
 }
 
 impl Pipeline {

@@ -25,7 +25,7 @@ impl Engine {
 
     /// The run of this scope that started last.
     pub async fn latest(&self, scope: &Scope) -> Result<Option<Run>, StoreError> {
-        let found = self.store.range(scope.tag().as_str(), "run:", "run;", 1).await?;
+        let found = self.store.range(scope.tag().as_str(), rows::RUN_FROM, rows::RUN_TO, 1).await?;
         found.into_iter().next().map(|(_, stored)| rows::from_record(stored)).transpose()
     }
 

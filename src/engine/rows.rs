@@ -5,6 +5,7 @@
 //! | scope tag | `run:<name>` | the run |
 //! | scope tag | `event:<name>:<number>` | what happened to it |
 //! | scope tag | `lock` | the run that owns the scope |
+//! | scope tag | `chain` | where the chain over all runs of the scope ends |
 //! | scope tag | `key:<digest>` | the run that was started with an idempotency key |
 //! | scope tag | `doc:<name>` | a document of the scope |
 //! | `index:<pipeline>` | `active:<id>` | a run that the sweep has to look after |
@@ -19,6 +20,10 @@ use super::ports::{Record, StoreError, Stored};
 use crate::model::{Event, Run, RunId};
 
 pub const LOCK: &str = "lock";
+pub const CHAIN: &str = "chain";
+/// Between these lie all runs of a scope, the newest first.
+pub const RUN_FROM: &str = "run:";
+pub const RUN_TO: &str = "run;";
 pub const ACTIVE_FROM: &str = "active:";
 pub const ACTIVE_TO: &str = "active;";
 pub const LIST_FROM: &str = "list:";
@@ -27,7 +32,7 @@ pub const LIST_TO: &str = "list;";
 pub const SCHEMA: u64 = 1;
 
 pub fn run_key(id: &RunId) -> String {
-    format!("run:{}", id.name())
+    format!("{RUN_FROM}{}", id.name())
 }
 
 pub fn event_key(id: &RunId, number: u64) -> String {

@@ -8,6 +8,7 @@ use futures::stream;
 use serde_json::Value;
 
 use super::Engine;
+use super::chain;
 use super::pipeline::PipelineSpec;
 use super::ports::{StoreError, Stored, Write};
 use super::rows;
@@ -145,6 +146,10 @@ impl Engine {
         let lock = self.store.get(partition, rows::LOCK).await?;
         if lock.as_ref().and_then(rows::lock_owner).as_ref() != Some(&run.id) {
             found.push("I4: the scope's lock is not held by its run");
+        }
+        let link = chain::read(self.store.as_ref(), run.id.tag()).await?;
+        if link.is_some_and(|link| link.chain.last_run != run.id) {
+            found.push("I5: the scope's chain does not end with its run");
         }
         let last = self.store.get(partition, &rows::event_key(&run.id, run.events)).await?;
         let hash = last.as_ref().and_then(|event| event.record.get("hash")).and_then(Value::as_str);

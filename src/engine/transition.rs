@@ -128,7 +128,10 @@ pub fn apply(
 
 /// The first event of a run; every later one comes from [`apply`].
 pub fn begin(run: &mut Run) -> Event {
-    let detail = json!({"by": run.started_by, "pipeline": run.pipeline, "scope": run.scope});
+    let mut detail = json!({"by": run.started_by, "pipeline": run.pipeline, "scope": run.scope});
+    if let (Some(retry_of), Some(told)) = (&run.retry_of, detail.as_object_mut()) {
+        told.insert("retry_of".into(), json!(retry_of));
+    }
     seal(run, EventKind::Started, detail)
 }
 

@@ -28,11 +28,14 @@ fn run() -> Run {
         fallback: None,
         signals: BTreeMap::new(),
         signalled: false,
+        retry_of: None,
         started_by: "tester".into(),
         created_at: NOW,
         updated_at: NOW,
         events: 0,
         last_hash: GENESIS.into(),
+        first_previous: GENESIS.into(),
+        receipt: crate::model::Receipt::default(),
         operation: "op0".into(),
     };
     begin(&mut run);

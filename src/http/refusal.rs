@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::error::ApiError;
 use crate::engine::ports::StoreError;
-use crate::engine::{StartError, TellError};
+use crate::engine::{RetryError, StartError, TellError};
 
 const PAUSE: Duration = Duration::from_secs(5);
 
@@ -61,6 +61,30 @@ impl From<StartError> for ApiError {
             )
             .with_detail(error.to_string()),
             StartError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<RetryError> for ApiError {
+    fn from(error: RetryError) -> Self {
+        match error {
+            RetryError::Unknown => unknown_run(),
+            RetryError::NotEnded { status, phase } => Self::conflict(
+                "run_not_ended",
+                format!("The run is {status:?}, in phase {phase}. Wait for its end, or terminate it first."),
+            ),
+            RetryError::NothingToRetry => {
+                Self::conflict("nothing_to_retry", "The run has succeeded. Start another run if you want more.")
+            }
+            RetryError::NotResumable(failure) => Self::conflict(
+                "not_resumable",
+                format!("The run cannot go on where it ended ({}): {}.", failure.code, failure.message),
+            ),
+            RetryError::Superseded(later) => Self::conflict(
+                "superseded",
+                format!("Run {later} has begun since. Rewind that one if it failed, or start another run."),
+            ),
+            RetryError::Start(error) => error.into(),
         }
     }
 }

@@ -65,6 +65,7 @@ pub const FUNCTIONS: &[HttpFunction] = &[
         serves: &[
             Endpoint { path: "/api/runs", handlers: || get(runs::list) },
             Endpoint { path: "/api/runs/{id}", handlers: || get(runs::get) },
+            Endpoint { path: "/api/runs/{id}/rewind", handlers: || post(runs::rewind) },
             Endpoint { path: "/api/runs/{id}/terminate", handlers: || post(runs::terminate) },
         ],
     },

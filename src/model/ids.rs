@@ -79,6 +79,13 @@ impl RunId {
         Self { tag: scope.tag(), name: format!("{left:011x}{:09x}", random & 0xf_ffff_ffff) }
     }
 
+    /// A new id that sorts as newer than `last`, even if the clock of whoever made that one was ahead of ours.
+    pub fn after(last: &Self, scope: &Scope, started_ms: i64, random: u64) -> Self {
+        let left = last.name.get(..Self::TIME_DIGITS).and_then(|digits| u64::from_str_radix(digits, 16).ok());
+        let last_ms = Self::TIME_MASK - left.unwrap_or(Self::TIME_MASK);
+        Self::new(scope, started_ms.max(i64::try_from(last_ms).unwrap_or(i64::MAX).saturating_add(1)), random)
+    }
+
     pub fn tag(&self) -> &ScopeTag {
         &self.tag
     }
@@ -139,6 +146,16 @@ mod tests {
     fn the_newest_run_sorts_first() {
         let scope = Scope::new("platform");
         assert!(RunId::new(&scope, 1_001, u64::MAX) < RunId::new(&scope, 1_000, 0));
+    }
+
+    #[test]
+    fn an_id_after_another_is_newer_than_it_whatever_the_clocks_say() {
+        let scope = Scope::new("platform");
+        let last = RunId::new(&scope, 1_000, 5);
+        for started_ms in [0, 999, 1_000] {
+            assert_eq!(RunId::after(&last, &scope, started_ms, 0), RunId::new(&scope, 1_001, 0));
+        }
+        assert_eq!(RunId::after(&last, &scope, 1_002, 0), RunId::new(&scope, 1_002, 0));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod event;
 mod failure;
 mod ids;
+mod receipt;
 mod retry;
 mod run;
 mod ticket;
@@ -11,6 +12,7 @@ mod timestamp;
 pub use event::{Event, EventKind, GENESIS};
 pub use failure::{Failure, redact};
 pub use ids::{BadId, RunId, Scope, ScopeTag};
+pub use receipt::Receipt;
 pub use retry::RetryPolicy;
 pub use run::{CancelRequest, End, Fallback, Lease, LogExtents, Progress, Run, Status, Verdict, Wake};
 pub use ticket::Ticket;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Failure, RunId, Scope, Ticket, Timestamp};
+use super::{Event, Failure, GENESIS, Receipt, RunId, Scope, Ticket, Timestamp};
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Run {
@@ -41,6 +41,9 @@ pub struct Run {
     /// A signal came since the last claim, so the next wait must not be waited for.
     #[serde(default)]
     pub signalled: bool,
+    /// The run that ended without success and that this one goes on for.
+    #[serde(default)]
+    pub retry_of: Option<RunId>,
     /// Who started the run, as the caller's identity names them.
     pub started_by: String,
     pub created_at: Timestamp,
@@ -48,8 +51,18 @@ pub struct Run {
     /// How many events the run has, and the hash of the last one.
     pub events: u64,
     pub last_hash: String,
+    /// The hash that the first event follows: the last one of the scope's run before this one.
+    #[serde(default = "genesis")]
+    pub first_previous: String,
+    /// What was done for the run, up to its last write and what that one entailed.
+    #[serde(default)]
+    pub receipt: Receipt,
     /// Names the last write, so that a writer whose reply was lost knows its own work again.
     pub operation: String,
+}
+
+fn genesis() -> String {
+    GENESIS.to_owned()
 }
 
 /// Where a run stands between two writes. Only a leased run can be worked on.
@@ -181,5 +194,29 @@ impl Run {
     /// The ticket that lets the run's present phase run.
     pub fn ticket(&self) -> Ticket {
         Ticket { run: self.id.clone(), phase: self.phase.clone(), seq: self.seq }
+    }
+
+    /// What is wrong with `events` as the history of this run, in words: the first one that is missing, says something
+    /// else than it did when it was sealed, or was never written.
+    pub fn breach(&self, events: &[Event]) -> Option<String> {
+        let id = &self.id;
+        let mut last = self.first_previous.as_str();
+        for (number, event) in (1..=self.events).zip(events) {
+            if event.number != number {
+                return Some(format!("event {number} of run {id} is missing"));
+            }
+            if event.run != *id || !event.follows(last) {
+                return Some(format!("event {number} of run {id} does not say what it said when it was written"));
+            }
+            last = &event.hash;
+        }
+        let found = events.len() as u64;
+        if found < self.events {
+            return Some(format!("event {} of run {id} is missing", found + 1));
+        }
+        if found > self.events {
+            return Some(format!("event {} of run {id} is none that the run has written", self.events + 1));
+        }
+        (last != self.last_hash).then(|| format!("event {found} of run {id} is not the one that the run ends with"))
     }
 }

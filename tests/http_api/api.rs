@@ -202,7 +202,8 @@ impl Api {
     pub fn new() -> Self {
         let script = Script::default();
         let work = UPGRADE.phases.iter().map(|_| Arc::new(script.clone()) as _).collect();
-        let registry = Registry::new(vec![probe::pipeline(), Pipeline { spec: &UPGRADE, work, timers: Vec::new() }]);
+        let registry =
+            Registry::new(vec![probe::pipeline(), Pipeline { spec: &UPGRADE, work, timers: Vec::new(), resume: None }]);
         let world = World::new(7, Chaos::none(), registry);
         let engine = world.engine("api");
         let auth = AuthConfig { easyauth: Some(EasyAuthConfig { tenant_id: None }), ..AuthConfig::default() };

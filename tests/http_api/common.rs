@@ -55,6 +55,7 @@ fn every_route_but_health(id: &str) -> Vec<(&'static str, String)> {
         ("POST", format!("/api/probe/{id}/release")),
         ("GET", "/api/runs".into()),
         ("GET", format!("/api/runs/{id}")),
+        ("POST", format!("/api/runs/{id}/rewind")),
         ("POST", format!("/api/runs/{id}/terminate")),
         ("POST", "/api/upgrade/start".into()),
         ("GET", "/api/upgrade/status".into()),

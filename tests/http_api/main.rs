@@ -4,6 +4,7 @@ mod api;
 mod build_log;
 mod common;
 mod probe;
+mod rewind;
 mod runs;
 #[path = "../support/mod.rs"]
 mod support;

@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 use windlass::model::EventKind::{
     self, CancelRequested, Completed, Entered, Failed, Retrying, Started, Terminated, Waiting,
 };
-use windlass::model::GENESIS;
 
 use crate::support::probe;
 use crate::support::world::{Mode, Tables, World, drill, in_virtual_time};
@@ -13,7 +12,7 @@ async fn assert_told(world: &World, expected: &[EventKind]) {
     let run = &world.runs()[0];
     let history = world.history(&run.id).await;
     assert_eq!(history.iter().map(|event| event.kind).collect::<Vec<_>>(), expected);
-    let mut previous = GENESIS;
+    let mut previous = run.first_previous.as_str();
     for (event, number) in history.iter().zip(1..) {
         assert_eq!((event.number, event.follows(previous)), (number, true));
         previous = &event.hash;

@@ -3,6 +3,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod chain;
+mod chronicle;
 mod effects;
 mod events;
 mod keys;
@@ -11,5 +13,7 @@ mod lock;
 mod logs;
 mod order;
 mod poison;
+mod receipts;
+mod retries;
 mod tickets;
 mod wakes;

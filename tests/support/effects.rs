@@ -90,5 +90,5 @@ impl Phase for Tracked {
 pub fn registry(outside: &Outside) -> Registry {
     let work: Vec<Arc<dyn Phase>> =
         vec![Arc::new(Named(outside.clone())), Arc::new(Observed(outside.clone())), Arc::new(Tracked(outside.clone()))];
-    Registry::new(vec![Pipeline { spec: &SPEC, work, timers: Vec::new() }])
+    Registry::new(vec![Pipeline { spec: &SPEC, work, timers: Vec::new(), resume: None }])
 }

@@ -60,6 +60,7 @@ pub fn registry(
     Registry::new(vec![Pipeline {
         spec: &SPEC,
         work: vec![Arc::new(Work(Arc::new(deed))), Arc::new(Rest)],
+        resume: None,
         timers: Vec::new(),
     }])
 }

@@ -46,14 +46,15 @@ fn record() -> Record {
     value.as_object().cloned().unwrap_or_default()
 }
 
-/// The three calls of a start.
+/// The four calls of a start.
 async fn start(store: &AzureStorage) -> anyhow::Result<()> {
     let scope = Scope::new(format!("floor:{}", fastrand::u64(..)));
     let id = RunId::new(&scope, 1, fastrand::u64(..));
+    store.get(id.tag().as_str(), "chain").await?;
     let insert = |key: String| Write::Insert { key, record: record() };
     let entries = vec![insert(format!("active:{id}")), insert(format!("list:{id}"))];
     store.transact("index:floor", entries).await?;
-    let rows = vec![insert("lock".into()), insert("run:1".into()), insert("event:1".into())];
+    let rows = vec![insert("lock".into()), insert("run:1".into()), insert("event:1".into()), insert("chain".into())];
     store.transact(id.tag().as_str(), rows).await?;
     let ticket = Ticket { run: id, phase: "floor".into(), seq: 0 };
     store.send(QUEUES[0], &ticket, Duration::ZERO).await?;
@@ -74,7 +75,8 @@ async fn listen(store: AzureStorage, index: usize, count: usize) -> anyhow::Resu
     Ok(())
 }
 
-/// The calls of one delivery: a read, a claim, an append, a commit, a send, a deletion.
+/// The calls of one delivery: a read, a claim, an append, a commit, a send, a deletion. The last one looks at the lock
+/// and at the chain and sends nothing.
 async fn phase(store: &AzureStorage, index: usize, message: &Message) -> anyhow::Result<()> {
     let ticket: Ticket = serde_json::from_str(&message.text)?;
     let partition = ticket.run.tag().as_str();
@@ -85,12 +87,17 @@ async fn phase(store: &AzureStorage, index: usize, message: &Message) -> anyhow:
     let position = (index * line.len()) as u64;
     store.append(&format!("floor-logs/{}/probe.log", ticket.run), position, line).await?;
     let version = claimed.into_iter().next().context("no version")?;
+    let next = QUEUES.get(index + 1);
+    if next.is_none() {
+        store.get(partition, "lock").await?;
+        store.get(partition, "chain").await?;
+    }
     let commit = vec![
         Write::Replace { key: "run:1".into(), version, record: record() },
         Write::Insert { key: format!("event:{}", index + 2), record: record() },
     ];
     store.transact(partition, commit).await?;
-    if let Some(next) = QUEUES.get(index + 1) {
+    if let Some(next) = next {
         store.send(next, &ticket, Duration::ZERO).await?;
     }
     store.delete_message(QUEUES[index], &message.id, &message.pop_receipt).await?;

@@ -1,12 +1,14 @@
 //! All runs of all pipelines, in the dialect of Durable Functions.
 //!
-//! Any caller who is known may read. A run's input is for upgrade admins, and so is terminating, whatever the pipeline,
-//! as long as no finer rule exists.
+//! Any caller who is known may read. A run's input is for upgrade admins, and so are terminating and rewinding, whatever
+//! the pipeline, as long as no finer rule exists.
 
 mod list;
+mod rewind;
 mod view;
 
 pub use list::list;
+pub use rewind::rewind;
 
 use axum::extract::State;
 use axum::http::HeaderMap;

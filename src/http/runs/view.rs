@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::engine::Engine;
 use crate::http::status::{CustomStatus, Why, conceal_quotes};
 use crate::model::{
-    CancelRequest, End, Event, Failure, GENESIS, Progress, Run, RunId, Scope, Status, Timestamp, Verdict,
+    CancelRequest, End, Event, Failure, Progress, Receipt, Run, RunId, Scope, Status, Timestamp, Verdict,
 };
 
 #[derive(Serialize)]
@@ -26,6 +26,8 @@ pub struct RunView {
     last_updated_time: Timestamp,
     scope: Scope,
     started_by: String,
+    /// The run that failed and that this one goes on for.
+    retry_of: Option<RunId>,
     phase: String,
     attempt: u32,
     seq: u64,
@@ -37,8 +39,35 @@ pub struct RunView {
     cancel: Option<CancelRequest>,
     /// Bytes of each log.
     logs: BTreeMap<String, u64>,
+    receipt: ReceiptView,
     #[serde(flatten)]
     pub history: Option<History>,
+}
+
+/// What the run has cost so far.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ReceiptView {
+    executions: u64,
+    table_operations: u64,
+    queue_operations: u64,
+    blob_operations: u64,
+    log_bytes: u64,
+    /// At list prices, see [`Receipt::cost_usd`].
+    estimated_cost_usd: f64,
+}
+
+impl ReceiptView {
+    fn of(receipt: &Receipt) -> Self {
+        Self {
+            executions: receipt.executions,
+            table_operations: receipt.table_operations,
+            queue_operations: receipt.queue_operations,
+            blob_operations: receipt.blob_operations,
+            log_bytes: receipt.log_bytes,
+            estimated_cost_usd: receipt.cost_usd(),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -66,6 +95,7 @@ impl RunView {
             last_updated_time: run.updated_at,
             scope: run.scope.clone(),
             started_by: run.started_by.clone(),
+            retry_of: run.retry_of.clone(),
             phase: run.phase.clone(),
             attempt: run.attempt,
             seq: run.seq,
@@ -74,6 +104,7 @@ impl RunView {
             failure: run.failure.clone(),
             cancel: run.cancel.clone(),
             logs: run.logs.iter().map(|(name, extents)| (name.clone(), extents.total())).collect(),
+            receipt: ReceiptView::of(&run.receipt),
             history: None,
         }
     }
@@ -95,13 +126,7 @@ impl History {
     /// The events up to the state in which the run was read; later ones belong to a later state.
     pub fn of(run: &Run, mut events: Vec<Event>) -> Self {
         events.retain(|event| event.number <= run.events);
-        let mut last = GENESIS;
-        let mut intact = true;
-        for (event, number) in events.iter().zip(1..) {
-            intact &= event.number == number && event.run == run.id && event.follows(last);
-            last = &event.hash;
-        }
-        let history_intact = intact && last == run.last_hash;
+        let history_intact = run.breach(&events).is_none();
         Self { history: events, history_intact }
     }
 }

@@ -4,6 +4,7 @@
 //! The phases bear the names of what real pipelines do in that order. Each writes one line into the log `probe`.
 
 mod phase;
+mod resume;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,7 +45,7 @@ pub const RELEASE: &str = "release";
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProbeInput {
-    /// What one phase should do instead of succeeding at once.
+    /// What one phase should do instead of succeeding at once. A retry does not repeat it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drill: Option<Drill>,
 }
@@ -76,5 +77,5 @@ pub enum Action {
 
 pub fn pipeline() -> Pipeline {
     let work = SPEC.phases.iter().map(|spec| Arc::new(phase::ProbePhase::new(spec.name)) as _).collect();
-    Pipeline { spec: &SPEC, work, timers: Vec::new() }
+    Pipeline { spec: &SPEC, work, timers: Vec::new(), resume: Some(resume::resume) }
 }

@@ -15,11 +15,14 @@ use crate::engine::{Outcome, Phase, PhaseError};
 use crate::model::Verdict;
 
 #[derive(Default, Serialize, Deserialize)]
-struct ProbeState {
+pub(super) struct ProbeState {
     /// Phases that have done their work.
-    done: Vec<String>,
+    pub done: Vec<String>,
     /// The phase that has begun its wait.
     waited: Option<String>,
+    /// The drill is over: it was done by the run that this one goes on for.
+    #[serde(default)]
+    pub drilled: bool,
 }
 
 pub struct ProbePhase {
@@ -41,7 +44,7 @@ impl ProbePhase {
         state: &mut ProbeState,
         ctx: &PhaseContext,
     ) -> Option<Result<Outcome, PhaseError>> {
-        let drill = input.drill.as_ref().filter(|drill| drill.phase == self.name)?;
+        let drill = input.drill.as_ref().filter(|drill| drill.phase == self.name && !state.drilled)?;
         match drill.action {
             Action::Wait if state.waited.as_deref() == Some(self.name) => None,
             Action::Wait => {

@@ -122,9 +122,14 @@ pub fn pipeline(upgrade: &Arc<Upgrade>) -> Pipeline {
         Arc::new(Confirming { upgrade: up() }),
         Arc::new(RollingBack { upgrade: up() }),
     ];
-    Pipeline { spec: &SPEC, work, timers: Vec::new() }
+    Pipeline { spec: &SPEC, work, timers: Vec::new(), resume: None }
 }
 
 pub fn rollback(upgrade: &Arc<Upgrade>) -> Pipeline {
-    Pipeline { spec: &ROLLBACK, work: vec![Arc::new(RollingBack { upgrade: Arc::clone(upgrade) })], timers: Vec::new() }
+    Pipeline {
+        spec: &ROLLBACK,
+        work: vec![Arc::new(RollingBack { upgrade: Arc::clone(upgrade) })],
+        timers: Vec::new(),
+        resume: None,
+    }
 }

@@ -3,7 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use windlass::engine::ports::{Record, Write};
-use windlass::model::{Event, GENESIS, Progress, Run, RunId, Timestamp};
+use windlass::model::{Event, GENESIS, Progress, Receipt, Run, RunId, Timestamp};
 
 use super::World;
 use super::storage::Tables;
@@ -27,6 +27,8 @@ pub fn transaction(tables: &mut Tables, partition: &str, writes: &[Write], now: 
         let before: Option<Run> =
             tables.rows.get(&(partition.to_owned(), write.key().to_owned())).map(|row| read(&row.record));
         run_step(before.as_ref(), &after, writes, now, &mut breaches);
+        let link = tables.rows.get(&(partition.to_owned(), "chain".to_owned())).map(|row| &row.record);
+        chain_step(before.as_ref(), &after, link, writes, &mut breaches);
         tables.live += usize::from(before.is_none());
         tables.live -= usize::from(after.is_ended() && before.is_some_and(|before| !before.is_ended()));
     }
@@ -38,6 +40,10 @@ fn run_step(before: Option<&Run>, after: &Run, writes: &[Write], now: Timestamp,
     if let Some(before) = before {
         if before.is_ended() {
             breaches.push(format!("I1: {id} left its end"));
+        }
+        if after.receipt - before.receipt == Receipt::default() || before.receipt - after.receipt != Receipt::default()
+        {
+            breaches.push(format!("a write of {id} is not on its receipt"));
         }
         if after.seq < before.seq {
             breaches.push(format!("I1: seq of {id} shrank"));
@@ -61,7 +67,7 @@ fn run_step(before: Option<&Run>, after: &Run, writes: &[Write], now: Timestamp,
     if counted != events.len() as u64 || counted > 1 || (decided && counted != 1) {
         breaches.push(format!("I5: a transition of {id} has {} events and counts {counted}", events.len()));
     }
-    let previous = before.map_or(GENESIS, |before| before.last_hash.as_str());
+    let previous = before.map_or(&after.first_previous, |before| &before.last_hash);
     if events.iter().any(|event| !event.follows(previous)) {
         breaches.push(format!("I5: the chain of {id} is broken"));
     }
@@ -71,6 +77,37 @@ fn run_step(before: Option<&Run>, after: &Run, writes: &[Write], now: Timestamp,
     }
     if after.is_ended() != touches(|write| matches!(write, Write::Delete { .. })) {
         breaches.push(format!("I4: {id} ended without releasing the lock, or released it earlier"));
+    }
+}
+
+/// The row of the chain changes with a run's begin and with its end, and with nothing else.
+fn chain_step(before: Option<&Run>, after: &Run, link: Option<&Record>, writes: &[Write], breaches: &mut Vec<String>) {
+    let id = &after.id;
+    let written = writes.iter().find_map(|write| match write {
+        Write::Insert { key, record } | Write::Replace { key, record, .. } if key == "chain" => Some(record),
+        _ => None,
+    });
+    if before.is_some_and(|_| !after.is_ended()) {
+        if written.is_some() {
+            breaches.push(format!("I5: the chain was written in the middle of {id}"));
+        }
+        return;
+    }
+    let Some(written) = written else {
+        breaches.push(format!("I5: {id} began or ended and the chain was not told"));
+        return;
+    };
+    let counted = link.and_then(|link| link["runs"].as_u64()).unwrap_or(0) + u64::from(before.is_none());
+    // A run that is older than its scope's chain begins it with its end.
+    let counted = counted.max(1);
+    let expected = (after.id.to_string(), after.last_hash.clone(), counted);
+    let text = |field: &str| written[field].as_str().unwrap_or_default().to_owned();
+    if (text("last_run"), text("last_hash"), written["runs"].as_u64().unwrap_or(0)) != expected {
+        breaches.push(format!("I5: the chain ends with {written:?} where it should with {expected:?}"));
+    }
+    let last = link.map_or(GENESIS, |link| link["last_hash"].as_str().unwrap_or_default());
+    if before.is_none() && after.first_previous != last {
+        breaches.push(format!("I5: {id} does not follow what the chain ends with"));
     }
 }
 
@@ -91,7 +128,13 @@ impl World {
             if !run.is_ended() {
                 breaches.push(format!("I3: {} is left in {:?}", run.id, run.progress));
             }
-            let mut previous = GENESIS.to_owned();
+            let older = tables.rows.range((partition.clone(), format!("{key};"))..).next();
+            let older = older.filter(|((part, key), _)| part == partition && key.starts_with("run:"));
+            let last = older.map_or(GENESIS.to_owned(), |(_, row)| read::<Run>(&row.record).last_hash);
+            if run.first_previous != last {
+                breaches.push(format!("I5: {} does not follow the run before it", run.id));
+            }
+            let mut previous = run.first_previous.clone();
             for number in 1..=run.events {
                 let key = format!("event:{}:{number:08}", run.id.name());
                 match tables.rows.get(&(partition.clone(), key)).map(|row| read::<Event>(&row.record)) {

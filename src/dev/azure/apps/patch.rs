@@ -159,7 +159,7 @@ fn prospects(sim: &Sim, app: &ContainerApp, registry: &Registry, name: &str) -> 
     };
     let text = wanted.iter().find_map(|image| {
         let details = if is_refused(image) {
-            Some(images::unauthorized(image, &login))
+            Some(images::unauthorized(image, login))
         } else {
             images::problem(sim, registry, image)
         };
