@@ -3,9 +3,13 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod budgets;
+mod documents;
 mod effects;
 mod events;
+mod fallbacks;
 mod keys;
+mod latest;
 mod leases;
 mod lock;
 mod logs;
