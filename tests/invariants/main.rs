@@ -16,4 +16,5 @@ mod logs;
 mod order;
 mod poison;
 mod tickets;
+mod timers;
 mod wakes;
