@@ -3,11 +3,18 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+<<<<<<< HEAD
 mod chain;
 mod chronicle;
+=======
+mod budgets;
+mod documents;
+>>>>>>> engine
 mod effects;
 mod events;
+mod fallbacks;
 mod keys;
+mod latest;
 mod leases;
 mod lock;
 mod logs;
@@ -16,4 +23,5 @@ mod poison;
 mod receipts;
 mod retries;
 mod tickets;
+mod timers;
 mod wakes;
