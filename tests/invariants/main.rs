@@ -3,13 +3,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-<<<<<<< HEAD
+mod budgets;
 mod chain;
 mod chronicle;
-=======
-mod budgets;
 mod documents;
->>>>>>> engine
 mod effects;
 mod events;
 mod fallbacks;
