@@ -196,6 +196,18 @@ fn a_cancellation_that_was_asked_for_before_does_not_stop_the_way_back_either() 
 }
 
 #[test]
+fn a_cancellation_that_was_asked_for_before_is_not_seen_by_the_renewal_of_the_way_back() {
+    in_virtual_time(async {
+        let (world, run) = blocked(&Script { restore: "toil".into(), ..watching("block") }).await;
+        world.engine("operator").cancel(&run.id, "operator", "enough").await.expect("it runs");
+        until_it_falls_back(&world, &run).await;
+        let before = world.count("transact run:");
+        assert_restored(&world, &run, "watch", "cancelled").await;
+        assert!(world.count("transact run:") > before + 3, "claim, checkpoint, renewal, commit");
+    });
+}
+
+#[test]
 fn a_poison_ticket_leads_back_and_the_same_one_again_changes_nothing() {
     in_virtual_time(async {
         let (world, run) = blocked(&watching("block")).await;

@@ -40,8 +40,8 @@ pub const SPEC: PipelineSpec = PipelineSpec {
     timers: &[],
 };
 
-/// What three of the phases do once they have done their work: `succeed`, `fail`, `flake`, `panic`, `block`, `stray` or
-/// `outgrow`; and where the watch falls back to.
+/// What three of the phases do once they have done their work: `succeed`, `fail`, `flake`, `panic`, `block`, `toil`, `stray`
+/// or `outgrow`; and where the watch falls back to.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Script {
@@ -135,6 +135,10 @@ impl Phase for Work {
                     ctx.remove_document("before")?;
                     ctx.log(LOG, "restored");
                     ctx.checkpoint().await?;
+                }
+                if script.restore == "toil" {
+                    // Long enough for its lease to be renewed.
+                    tokio::time::sleep(World::LEASE / 2).await;
                 }
                 self.play(&script.restore, ctx)
             }
