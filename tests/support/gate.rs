@@ -71,6 +71,6 @@ pub fn registry(
 ) -> Registry {
     let work: Vec<Arc<dyn Phase>> = vec![Arc::new(Begin(Arc::new(deed))), Arc::new(Approval), Arc::new(Finish)];
     let behind = work.iter().skip(1).cloned().collect();
-    let pipeline = |spec, work| Pipeline { spec, work, timers: Vec::new() };
+    let pipeline = |spec, work| Pipeline { spec, work, timers: Vec::new(), resume: None };
     Registry::new(vec![pipeline(&SPEC, work), pipeline(&DOORSTEP, behind)])
 }

@@ -168,7 +168,7 @@ pub const LARGEST: usize = 20_000;
 
 pub fn registry() -> Registry {
     let work = SPEC.phases.iter().map(|phase| Arc::new(Work(phase.name)) as _).collect();
-    Registry::new(vec![Pipeline { spec: &SPEC, work, timers: Vec::new() }])
+    Registry::new(vec![Pipeline { spec: &SPEC, work, timers: Vec::new(), resume: None }])
 }
 
 pub fn world() -> World {
