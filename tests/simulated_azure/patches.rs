@@ -198,6 +198,11 @@ async fn a_failed_update_keeps_its_suffix_and_its_template() {
     assert_eq!(lab.finish_operation(&answer).await["status"], "Failed");
     assert_eq!(lab.app().await["properties"]["template"]["revisionSuffix"], "v9-9-9");
     assert_eq!(code(lab.patch(&body).await, 400).await, "InvalidParameterValueInContainerTemplate");
+    assert_eq!(
+        lab.configure(json!({"maxInactiveRevisions": 7})).await["status"],
+        "Succeeded",
+        "no new suffix is asked for"
+    );
     let template = lab.template("v1.0.0", "v1-0-0-back").await;
     let answer = lab.patch(&json!({"properties": {"template": template}})).await;
     assert_eq!(lab.finish_operation(&answer).await["status"], "Succeeded");

@@ -85,10 +85,13 @@ fn failure(status: StatusCode, path: &str) -> Response {
         return dataplane::failure(status);
     }
     let (code, message) = match status.as_u16() {
+        403 => {
+            let message = format!("The client does not have authorization to perform the action over scope '{path}'.");
+            return ArmError::new(status, "AuthorizationFailed", message).into_response();
+        }
         404 => ("NotFound", "The resource could not be found."),
         409 => return ArmError::operation_in_progress(path.rsplit('/').next().unwrap_or_default()).into_response(),
         429 => ("TooManyRequests", "The request is being throttled."),
-        403 => ("AuthorizationFailed", "The client does not have authorization to perform the action over the scope."),
         503 => ("ServerTimeout", "The server is too busy to take the request."),
         _ => ("InternalServerError", "Encountered internal server error."),
     };

@@ -1,9 +1,10 @@
 //! Container Apps: one app that exists from the start, and everything that can be done with it and to it.
 //!
 //! `routes` receives what Resource Manager lets through. `patch` merges (`merge`) and checks (`template`, `secrets`,
-//! `traffic`, `suffix`) a change, and begins an `operation` that is followed at `signed` addresses. `revision`,
-//! `ailment` and `states` are one revision's life; `app` is all of them together, `timeline` lets time pass.
-//! `view`, `revisions` and `replicas` tell, and `application` is the app as its users reach it.
+//! `traffic`, `suffix`) a change, and begins an `operation` that is followed at `signed` addresses. `prospects` and
+//! `images` know what will become of it; `revision`, `ailment` and `states` are one revision's life; `app` is all of
+//! them together, `timeline` lets time pass. `view`, `revision_view`, `revisions` and `replicas` tell, and `application`
+//! is the app as its users reach it.
 
 mod ailment;
 mod app;
@@ -12,6 +13,7 @@ mod images;
 mod merge;
 mod operation;
 mod patch;
+mod prospects;
 mod replicas;
 mod revision;
 mod revision_view;

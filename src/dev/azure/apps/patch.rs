@@ -5,16 +5,14 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::ailment::Ailment;
 use super::app::{ContainerApp, is_single};
 use super::merge::{bare, merge};
-use super::operation::{self, Operation, Problem, Work};
+use super::operation::{self, Operation, Work};
+use super::prospects::prospects;
 use super::revision::Revision;
-use super::{images, secrets, suffix, template, traffic, view};
+use super::{secrets, suffix, template, traffic, view};
 use crate::dev::azure::arm;
 use crate::dev::azure::arm_error::ArmError;
-use crate::dev::azure::dataplane::Registry;
-use crate::dev::azure::faults::{RevisionEffect, met_by_revision};
 use crate::dev::azure::registry::{LOCATION, LOCATION_SHOWN};
 use crate::dev::azure::request::Received;
 use crate::dev::azure::world::{Sim, World};
@@ -41,17 +39,13 @@ pub(super) fn patch(sim: &Sim, request: &Received, claims: &Value, version: &str
     let wanted = &body["properties"]["template"];
     template::check(wanted)?;
     secrets::check(&body["properties"]["configuration"], wanted)?;
-    let same = bare(wanted) == bare(app.template()) || only_unnamed(app.template(), wanted);
-    let revision = if same && app.state != "Failed" {
-        None
-    } else {
-        let name = suffix::name(&sim.options.container_app, wanted["revisionSuffix"].as_str(), &app.revisions, rng)?;
-        Some(name)
+    let revision = match makes_a_revision(app, &change, wanted) {
+        false => None,
+        true => Some(suffix::name(&sim.options.container_app, wanted["revisionSuffix"].as_str(), &app.revisions, rng)?),
     };
-    let single = is_single(&body["properties"]["configuration"]);
-    let active = app.existing().filter(|it| it.active).map(|it| it.name.clone());
-    let active: Vec<String> = active.chain(revision.clone()).collect();
-    traffic::check(&body["properties"]["configuration"]["ingress"]["traffic"], (!single).then_some(&active))?;
+    if !change["properties"]["configuration"].is_null() {
+        check_traffic(app, &body["properties"]["configuration"], revision.clone())?;
+    }
     app.body = body;
     app.state = "InProgress";
     app.changed_by = arm::changed_by(claims, now);
@@ -133,58 +127,22 @@ fn merged(sim: &Sim, app: &ContainerApp, change: &Value) -> Result<Value, ArmErr
     }))
 }
 
-/// To take the suffix away changes nothing that runs.
-fn only_unnamed(stored: &Value, wanted: &Value) -> bool {
-    let mut stored = stored.clone();
-    let suffix = wanted["revisionSuffix"].as_str().unwrap_or_default();
-    if let Some(stored) = stored.as_object_mut() {
-        stored.remove("revisionSuffix");
+/// A template that differs from the stored one does, and one that is sent again after it was refused.
+fn makes_a_revision(app: &ContainerApp, change: &Value, wanted: &Value) -> bool {
+    let refused = app.latest().is_some_and(Revision::is_refused) && !change["properties"]["template"].is_null();
+    // To take the suffix away changes nothing that runs.
+    let mut unnamed = app.template().clone();
+    if let Some(unnamed) = unnamed.as_object_mut() {
+        unnamed.remove("revisionSuffix");
     }
-    suffix.is_empty() && bare(&stored) == bare(wanted)
+    let same = [app.template(), &unnamed].iter().any(|stored| bare(stored) == bare(wanted));
+    refused || !same
 }
 
-/// What will become of a revision of the app's template.
-fn prospects(sim: &Sim, app: &ContainerApp, registry: &Registry, name: &str) -> (Vec<Ailment>, Option<Problem>) {
-    let wanted = images::of(app.template());
-    let met = met_by_revision(&mut sim.faults(), name, &wanted);
-    let login = sim.login_server();
-    let pulls =
-        app.configuration()["registries"].as_array().is_some_and(|all| all.iter().any(|it| it["server"] == login));
-    let refused = met.iter().find(|(effect, _)| *effect == RevisionEffect::ImageRefused);
-    let is_refused = |image: &str| {
-        let struck = refused.is_some_and(|(_, part)| {
-            image.contains(part.as_str()) || !wanted.iter().any(|it| it.contains(part.as_str()))
-        });
-        struck || (!pulls && image.starts_with(&format!("{login}/")))
-    };
-    let text = wanted.iter().find_map(|image| {
-        let details = if is_refused(image) {
-            Some(images::unauthorized(image, login))
-        } else {
-            images::problem(sim, registry, image)
-        };
-        details.map(|details| template::invalid(&field(app.template(), image), &details))
-    });
-    let mut ailments: Vec<Ailment> = met.iter().filter_map(|(effect, part)| Ailment::of(effect, part)).collect();
-    let problem = text.map(|refusal| {
-        let message = format!(
-            "Failed to provision revision for container app '{}'. Error details: {}",
-            sim.options.container_app, refusal.message
-        );
-        ailments.push(Ailment::Refused { problem: message.clone() });
-        Problem { code: refusal.code, message }
-    });
-    (ailments, problem)
-}
-
-/// `containers.<name>.image`, of the first container with this image.
-fn field(template: &Value, image: &str) -> String {
-    for kind in ["containers", "initContainers"] {
-        for container in template[kind].as_array().into_iter().flatten() {
-            if container["image"] == image {
-                return format!("{kind}.{}.image", container["name"].as_str().unwrap_or_default());
-            }
-        }
-    }
-    "containers".to_owned()
+/// In Single mode rules may name what they like.
+fn check_traffic(app: &ContainerApp, configuration: &Value, revision: Option<String>) -> Result<(), ArmError> {
+    let active = app.existing().filter(|it| it.active).map(|it| it.name.clone());
+    let active: Vec<String> = active.chain(revision).collect();
+    let known = (!is_single(configuration)).then_some(active.as_slice());
+    traffic::check(&configuration["ingress"]["traffic"], known)
 }

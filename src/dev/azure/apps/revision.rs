@@ -55,6 +55,11 @@ impl Revision {
         self.age > 0
     }
 
+    /// It was never provisioned.
+    pub(super) fn is_refused(&self) -> bool {
+        self.ailments.iter().any(|ailment| matches!(ailment, Ailment::Refused { .. }))
+    }
+
     pub(super) fn is_settled(&self) -> bool {
         !self.active || self.age >= SETTLED
     }
@@ -79,11 +84,13 @@ impl Revision {
         self.degraded |= self.active && due.is_some_and(|due| due <= now);
     }
 
-    pub(super) fn activate(&mut self, now: OffsetDateTime) {
-        self.active = true;
-        self.age = 1;
-        self.degraded = false;
-        self.last_active_at = now;
+    /// Begins again, unless it is active; `missing` is an image that cannot be pulled.
+    pub(super) fn activate(&mut self, now: OffsetDateTime, missing: Option<String>) {
+        if !self.active {
+            self.active = true;
+            self.last_active_at = now;
+            self.begin_again(1, missing);
+        }
     }
 
     pub(super) fn deactivate(&mut self, now: OffsetDateTime) {
@@ -92,11 +99,17 @@ impl Revision {
         self.traffic_since = None;
     }
 
-    /// Its containers begin again, from images pulled again.
-    pub(super) fn restart(&mut self, now: OffsetDateTime) {
-        self.age = READY - 1;
-        self.degraded = false;
+    /// Its containers begin again, from images pulled again; `missing` is one that cannot be.
+    pub(super) fn restart(&mut self, now: OffsetDateTime, missing: Option<String>) {
         self.replicas_since = now;
+        self.begin_again(READY - 1, missing);
+    }
+
+    fn begin_again(&mut self, age: u32, missing: Option<String>) {
+        self.age = age;
+        self.degraded = false;
+        self.ailments.retain(|ailment| !matches!(ailment, Ailment::PullFails { .. }));
+        self.ailments.extend(missing.map(|image| Ailment::PullFails { image }));
     }
 
     /// It takes requests and answers them.

@@ -6,13 +6,13 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use super::ailment::Ailment;
+use super::app::ContainerApp;
 use super::revision::Revision;
 use super::timeline::Apps;
 use super::{images, revision_view};
 use crate::dev::azure::arm_error::ArmError;
 use crate::dev::azure::request::Received;
-use crate::dev::azure::world::Sim;
+use crate::dev::azure::world::{Sim, World};
 
 /// The size of a page; the service's own is not known.
 const PAGE: usize = 10;
@@ -63,47 +63,42 @@ pub(super) fn act(sim: &Sim, name: &str, action: &str) -> Result<Response, ArmEr
     let now = sim.clock.now();
     let mut world = sim.world();
     world.look_at_app(sim);
-    let missing_image = {
-        let revision = found(sim, &mut world.apps, name)?;
-        let images = images::of(&revision.template);
-        images.into_iter().find(|image| images::problem(sim, &world.registry, image).is_some())
-    };
-    let app = world.apps.app.as_mut().ok_or_else(|| super::missing(sim))?;
-    let (single, newest) = (app.is_single(), app.latest().is_some_and(|latest| latest.name.eq_ignore_ascii_case(name)));
-    let weight = app.existing().find(|it| it.name.eq_ignore_ascii_case(name)).map_or(0, |it| app.weight(it));
-    let revision = found(sim, &mut world.apps, name)?;
-    let refused = |code, why: &str| Err(ArmError::bad_request(code, format!("Revision '{name}' {why}")));
-    let pulls = match (action, revision.active) {
-        ("activate", false) if single && !newest => {
-            return refused("RevisionActivationNotAllowed", "cannot be activated in Single revisions mode.");
-        }
-        ("activate", false) => {
-            revision.activate(now);
-            true
-        }
-        ("deactivate", true) if weight > 0 => {
-            return refused("RevisionInUse", "takes traffic and cannot be deactivated.");
-        }
-        ("deactivate", true) => {
-            revision.deactivate(now);
-            false
-        }
-        ("restart", true) => {
-            revision.restart(now);
-            true
-        }
-        ("restart", false) => return refused("RevisionNotActive", "is not active and cannot be restarted."),
-        _ => false,
-    };
-    if pulls {
-        revision.ailments.retain(|ailment| !matches!(ailment, Ailment::PullFails { .. }));
-        revision.ailments.extend(missing_image.map(|image| Ailment::PullFails { image }));
-    }
-    world.apps.begin(now);
+    let World { apps, registry, .. } = &mut *world;
+    let images = images::of(&found(sim, apps, name)?.template);
+    let missing = images.into_iter().find(|image| images::problem(sim, registry, image).is_some());
+    let app = apps.app.as_ref().ok_or_else(|| super::missing(sim))?;
+    refuse(app, name, action)?;
+    let revision = found(sim, apps, name)?;
     let said = match action {
-        "activate" => "Activate succeeded",
-        "deactivate" => "Deactivate succeeded",
-        _ => "Restart succeeded",
+        "activate" => {
+            revision.activate(now, missing);
+            "Activate succeeded"
+        }
+        "deactivate" => {
+            revision.deactivate(now);
+            "Deactivate succeeded"
+        }
+        _ => {
+            revision.restart(now, missing);
+            "Restart succeeded"
+        }
     };
+    apps.begin(now);
     Ok(Json(said).into_response())
+}
+
+/// What is an error or pointless, and told as an error here.
+fn refuse(app: &ContainerApp, name: &str, action: &str) -> Result<(), ArmError> {
+    let is_it = |revision: &&Revision| revision.name.eq_ignore_ascii_case(name);
+    let Some(revision) = app.existing().find(is_it) else { return Ok(()) };
+    let newest = app.latest().is_some_and(|latest| is_it(&latest));
+    let (code, why) = match action {
+        "activate" if app.is_single() && !newest && !revision.active => {
+            ("RevisionActivationNotAllowed", "cannot be activated in Single revisions mode")
+        }
+        "deactivate" if app.weight(revision) > 0 => ("RevisionInUse", "takes traffic and cannot be deactivated"),
+        "restart" if !revision.active => ("RevisionNotActive", "is not active and cannot be restarted"),
+        _ => return Ok(()),
+    };
+    Err(ArmError::bad_request(code, format!("Revision '{name}' {why}.")))
 }
