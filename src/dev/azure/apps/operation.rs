@@ -22,9 +22,8 @@ const RETRY_AFTER_S: u64 = 5;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Work {
-    /// A new revision, by its name; a problem that it will end with.
+    /// A new revision, and the problem that this will end with.
     Revise {
-        revision: String,
         problem: Option<Problem>,
     },
     Configure,
@@ -59,7 +58,7 @@ impl Operation {
         }
         self.beats += 1;
         let (length, outcome) = match &self.work {
-            Work::Revise { problem, .. } => (3, problem.clone().map_or(Ok(()), Err)),
+            Work::Revise { problem } => (3, problem.clone().map_or(Ok(()), Err)),
             Work::Configure | Work::Delete => (2, Ok(())),
         };
         if self.beats < length {

@@ -53,8 +53,8 @@ pub(super) fn patch(sim: &Sim, request: &Received, claims: &Value, version: &str
         None => Work::Configure,
         Some(name) => {
             let (ailments, problem) = prospects(sim, app, registry, &name);
-            app.revisions.push(Revision::new(name.clone(), app.template().clone(), ailments, now));
-            Work::Revise { revision: name, problem }
+            app.revisions.push(Revision::new(name, app.template().clone(), ailments, now));
+            Work::Revise { problem }
         }
     };
     apps.begin(now);
