@@ -23,6 +23,7 @@ const fn phase(name: &'static str, deadline: Duration, waits_for_people: bool) -
 pub const SPEC: PipelineSpec = PipelineSpec {
     name: "gate",
     phases: &[phase("begin", HOUR, false), phase("approval", MONTH, true), phase("finish", MONTH, false)],
+    queued: HOUR,
     budget: HOUR,
     logs: "gate-logs",
     timers: &[],

@@ -230,13 +230,17 @@ impl Platform {
         self.azure.fault(Fault::Revision { part: part.into(), effect, count: 1 });
     }
 
-    /// Changes the app as an operator with the portal would.
+    /// Changes the app as an operator with the portal would, and waits until that is done.
     pub async fn change(&self, body: &Value) {
+        self.begin_change(body).await;
+        self.skip(Duration::from_secs(300));
+    }
+
+    pub async fn begin_change(&self, body: &Value) {
         let url = self.app_url("");
         let request = reqwest::Client::new().patch(url).bearer_auth(self.token().await).json(body);
         let answer = request.send().await.expect("an answer");
         assert_eq!(answer.status().as_u16(), 202, "{:?}", answer.text().await);
-        self.skip(Duration::from_secs(300));
     }
 
     /// Asks the app for something, as an operator would.
@@ -295,6 +299,8 @@ fn registry(azure: &SimulatedAzure) -> RegistryClient {
 
 fn apps(azure: &SimulatedAzure) -> AzureApps {
     let SimOptions { subscription_id, resource_group, container_app, .. } = SimOptions::default();
-    let client = ContainerAppsClient::new(arm(azure), &subscription_id, &resource_group, &container_app);
+    // So that an answer that never comes is not waited for for a minute.
+    let arm = arm(azure).with_timeout(Duration::from_secs(3));
+    let client = ContainerAppsClient::new(arm, &subscription_id, &resource_group, &container_app);
     AzureApps::new(Some(client), &subscription_id, &resource_group, &container_app)
 }
