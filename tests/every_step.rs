@@ -9,6 +9,7 @@ use support::effects;
 use support::every_step::{Case, Tell, for_every_storage_operation};
 use support::outside::Outside;
 use support::probe::{self, PHASES, SUCCEEDED, end, said};
+use support::swap::{self, FAILED, Script, watching};
 use support::world::{Injector, World, drill};
 use windlass::model::End;
 use windlass::pipelines::probe::RELEASE;
@@ -88,4 +89,36 @@ fn i7_external_effects_are_found_again_whatever_is_struck() {
             assert!(effects.asked.iter().all(|asked| *asked == job), "{effects:?}");
         });
     });
+}
+
+/// Has the swap at every step; it must come to `expected`, and what was swapped and not kept must be restored.
+fn swap_stands(script: &Script, told: Option<Tell>, expected: &[(End, Option<&str>)]) {
+    let case = Case { pipeline: swap::SPEC.name, scope: swap::SCOPE, input: json!(script), told };
+    let set_up = |_: &Injector| (swap::registry(), ());
+    let worlds = for_every_storage_operation(set_up, &case, |world: &World, run, ()| {
+        let code = run.failure.as_ref().map(|failure| failure.code.as_str());
+        assert!(expected.contains(&(end(run), code)), "{:?} {code:?}", end(run));
+        assert!(swap::is_consistent(world, run), "{:?}", run.state);
+        let thing = world.document(swap::SCOPE, "thing");
+        let restored = (thing.clone(), world.document(swap::SCOPE, "before")) == (Some(json!({"is": "old"})), None);
+        let turned = run.fallback.is_some();
+        assert_eq!((turned && end(run) == FAILED, turned), (restored, restored));
+        assert_eq!(end(run) == SUCCEEDED, thing == Some(json!({"is": "new"})));
+    });
+    assert!(worlds > 90, "{worlds} worlds are not every step");
+}
+
+#[test]
+fn a_swap_is_kept_or_restored_whatever_is_struck() {
+    swap_stands(&Script::default(), None, &[(SUCCEEDED, None)]);
+    for (action, code) in [("fail", "sick"), ("flake", "pale")] {
+        swap_stands(&watching(action), None, &[(FAILED, Some(code))]);
+    }
+}
+
+#[test]
+fn a_cancelled_swap_is_restored_whatever_is_struck() {
+    let cancel = Tell::Cancel { after: Duration::from_secs(20) };
+    // A fault may hold the run up until the cancellation finds nothing to undo.
+    swap_stands(&watching("block"), Some(cancel), &[(FAILED, Some("cancelled")), (End::Terminated, None)]);
 }

@@ -82,6 +82,7 @@ async fn real_azure_without_a_login_is_told_by_the_upgrade_and_not_at_the_start(
         .setting("PLATFORM_SUBSCRIPTION_ID", "11111111-2222-3333-4444-555555555555")
         .setting("PLATFORM_RESOURCE_GROUP", "platform")
         .setting("PLATFORM_ACR_NAME", "platformimages")
+        .setting("UPGRADE_STRATEGY", "build_only")
         // Neither of the tools that somebody may be signed in with.
         .setting("PATH", "/nowhere");
     start.arguments.extend(["--azure".into(), "real".into()]);
@@ -103,7 +104,16 @@ async fn real_azure_that_nobody_has_configured_is_told_by_its_settings() {
     failed(&upgrade(&Caller::of(&local.base), "1.2.3", None).await, "remote_unset", &["UPGRADE_GIT_REMOTE"]);
     local.stop().await;
 
-    let local = Local::start(&start.setting("UPGRADE_GIT_REMOTE", &git.url("platform"))).await;
+    let start = start.setting("UPGRADE_GIT_REMOTE", &git.url("platform"));
+    let local = Local::start(&start).await;
+    failed(
+        &upgrade(&Caller::of(&local.base), "1.2.3", None).await,
+        "app_unset",
+        &["PLATFORM_CONTAINER_APP", "build_only"],
+    );
+    local.stop().await;
+
+    let local = Local::start(&start.setting("UPGRADE_STRATEGY", "build_only")).await;
     let words = ["PLATFORM_SUBSCRIPTION_ID", "PLATFORM_RESOURCE_GROUP", "PLATFORM_ACR_NAME"];
     failed(&upgrade(&Caller::of(&local.base), "1.2.3", None).await, "registry_unset", &words);
     local.stop().await;

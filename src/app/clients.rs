@@ -67,7 +67,7 @@ pub fn upgrade(config: &Config) -> Result<Arc<Upgrade>, ClientError> {
         None => remote,
     });
     let registry = registry(config)?;
-    let store = registry.clone().map(|registry| ImagesClient::new(registry, tenant(config)));
+    let store = registry.clone().map(ImagesClient::new);
     let readiness = HttpReadiness::new(Visitor::new()?, config.rollout.readiness_url.clone());
     Ok(Arc::new(Upgrade {
         components: components(settings),
@@ -114,14 +114,6 @@ fn apps(config: &Config) -> Result<AzureApps, ClientError> {
     };
     let text = Option::unwrap_or_default;
     Ok(AzureApps::new(client, text(subscription), text(group), text(name)))
-}
-
-/// Whose registry it is, for the exchange of tokens; the registry knows it by itself where nobody says.
-fn tenant(config: &Config) -> Option<String> {
-    match &config.identity {
-        IdentityConfig::Workload { tenant_id, .. } => Some(tenant_id.clone()),
-        IdentityConfig::Managed { .. } | IdentityConfig::Developer => None,
-    }
 }
 
 fn components(settings: &UpgradeConfig) -> Vec<Component> {

@@ -77,3 +77,18 @@ pub fn containers(specs: &[&'static PipelineSpec]) -> Vec<&'static str> {
     names.dedup();
     names
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::TimerSpec;
+    use crate::pipelines::probe;
+
+    #[test]
+    fn a_timer_has_no_queue() {
+        const TIMER: TimerSpec = TimerSpec { name: "probe-look", schedule: "0 */30 * * * *" };
+        let spec = PipelineSpec { timers: &[TIMER], ..probe::SPEC };
+        assert_eq!(Function::of(&[&spec]).len(), queues(&[&spec]).len() + 2, "the sweep has none either");
+        assert_eq!(queues(&[&spec]), queues(&[&probe::SPEC]));
+    }
+}

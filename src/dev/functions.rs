@@ -9,6 +9,7 @@ use std::{fs, io};
 
 use serde::Serialize;
 
+use crate::engine::PipelineSpec;
 use crate::http::routes;
 use crate::pipelines;
 use crate::triggers::Function;
@@ -142,6 +143,10 @@ pub fn check(root: &Path) -> Result<(), Vec<String>> {
 
 /// What is to be, by path relative to the root.
 fn files() -> BTreeMap<PathBuf, String> {
+    files_of(pipelines::SPECS)
+}
+
+fn files_of(specs: &[&PipelineSpec]) -> BTreeMap<PathBuf, String> {
     let http = routes::FUNCTIONS.iter().map(|function| {
         let trigger = Binding::HttpTrigger {
             direction: "in",
@@ -152,7 +157,7 @@ fn files() -> BTreeMap<PathBuf, String> {
         };
         (function.name.to_owned(), vec![trigger, Binding::Http { direction: "out", name: "response" }])
     });
-    let others = Function::of(pipelines::SPECS).into_iter().map(|(name, function)| {
+    let others = Function::of(specs).into_iter().map(|(name, function)| {
         let trigger = match function {
             Function::Phase { .. } | Function::Poison { .. } => Binding::QueueTrigger {
                 direction: "in",
@@ -202,6 +207,7 @@ fn present(root: &Path) -> io::Result<Vec<PathBuf>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::TimerSpec;
 
     #[test]
     fn every_difference_is_named_and_writing_mends_it() {
@@ -229,5 +235,19 @@ mod tests {
         write(root.path()).unwrap();
         assert_eq!(check(root.path()), Ok(()));
         assert!(!path("functions/gone").exists());
+    }
+    #[test]
+    fn a_timer_of_a_pipeline_is_a_function_with_its_schedule() {
+        const TIMER: TimerSpec = TimerSpec { name: "probe-look", schedule: "0 */30 * * * *" };
+        let spec = PipelineSpec { timers: &[TIMER], ..pipelines::probe::SPEC };
+        let files = files_of(&[&spec]);
+        let text = &files[Path::new("functions/probe-look/function.json")];
+        let written: serde_json::Value = serde_json::from_str(text).unwrap();
+        let binding = serde_json::json!({
+            "type": "timerTrigger", "direction": "in", "name": "timer", "schedule": "0 */30 * * * *",
+        });
+        assert_eq!(written["bindings"], serde_json::json!([binding]));
+        let others = files_of(&[&pipelines::probe::SPEC]).len();
+        assert_eq!(files.len(), others + 1);
     }
 }

@@ -52,7 +52,7 @@ pub trait Phase: Send + Sync {
     /// One delivery's worth of work; never sleeps, answers [`Outcome::Wait`] instead.
     async fn run(&self, ctx: &mut PhaseContext) -> Result<Outcome, PhaseError>;
 
-    /// Called before a run ends in this phase by cancellation, failure or deadline: stops what the phase
+    /// Called before a run ends in this phase, or falls back from it, by cancellation, failure or deadline: stops what the phase
     /// started elsewhere. Best effort, may be called more than once.
     async fn abandon(&self, _ctx: &mut PhaseContext) -> Result<(), PhaseError> {
         Ok(())

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::model::{CancelRequest, Failure, GENESIS, RunId, Scope, Verdict};
+use crate::model::{CancelRequest, Failure, Fallback, GENESIS, RunId, Scope, Verdict};
 
 const NOW: Timestamp = Timestamp::from_millis(1_000);
 const LATER: Timestamp = Timestamp::from_millis(2_000);
@@ -62,6 +62,20 @@ fn cancel() -> Step {
     Step::RequestCancel { request: CancelRequest { by: "op".into(), reason: "no".into(), at: NOW } }
 }
 
+fn cause() -> Failure {
+    Failure::new("sick", "it is sick")
+}
+
+fn fall_back(phase: &str, deadline_at: Timestamp) -> Step {
+    Step::FallBack { work: work(), phase: phase.into(), cause: cause(), deadline_at }
+}
+
+/// A run that falls back, claimed by `by`.
+fn leased_on_its_way_back(by: &str) -> Run {
+    let turned = step(&leased(by), by, fall_back("second", LATER)).expect("a holder may turn it").run;
+    claim(&turned, by).expect("its next ticket claims it").run
+}
+
 fn every_step_of_a_holder() -> Vec<Step> {
     vec![
         Step::Renew { expires_at: LATER },
@@ -72,6 +86,7 @@ fn every_step_of_a_holder() -> Vec<Step> {
         Step::Done { work: work(), verdict: Verdict::Succeeded, output: Value::Null },
         Step::Fail { work: work(), failure: Failure::new("x", "y") },
         Step::Terminate { work: work() },
+        fall_back("second", LATER),
     ]
 }
 
@@ -197,4 +212,91 @@ fn a_retry_counts_an_attempt_and_a_wait_or_a_new_phase_starts_over() {
     let next =
         step(&again, "a", Step::Next { work: work(), phase: "second".into(), deadline_at: LATER }).expect("a next").run;
     assert_eq!((next.attempt, next.phase.as_str(), next.phase_entered_at), (1, "second", NOW));
+}
+
+#[test]
+fn falling_back_enters_the_phase_anew_and_remembers_why_and_from_where() {
+    let late = Timestamp::from_millis(9_000);
+    let retried =
+        step(&leased("a"), "a", Step::Retry { work: work(), wake_at: NOW, failure: cause() }).expect("a retry");
+    let held = claim(&retried.run, "a").expect("a claim").run;
+    let turned = apply(&held, "a", fall_back("second", late), LATER, "op2".into()).expect("a holder may turn it");
+    let (run, event) = (turned.run, turned.event.expect("a decision has an event"));
+    assert_eq!((run.phase.as_str(), run.attempt, run.claims, run.seq), ("second", 1, 0, held.seq + 1));
+    assert_eq!((run.phase_entered_at, run.deadline_at, run.next_wake_at()), (LATER, late, Some(LATER)));
+    assert_eq!(run.fallback, Some(Fallback { from: "first".into(), cause: cause(), at: LATER }));
+    assert_eq!((event.kind, event.phase.as_str()), (EventKind::FellBack, "second"));
+    assert_eq!(event.detail, json!({"from": "first", "cause": cause()}));
+    assert_eq!((run.failure, run.state), (None, work().state));
+}
+
+#[test]
+fn a_run_falls_back_once_at_most() {
+    let back = leased_on_its_way_back("a");
+    assert_eq!(step(&back, "a", fall_back("third", LATER)), Err(IllegalTransition::FallingBack));
+}
+
+#[test]
+fn a_run_that_falls_back_is_neither_stopped_nor_asked_to_stop() {
+    let asked = step(&leased("a"), "b", cancel()).expect("anybody may ask").run;
+    assert!(asked.cancel_pending().is_some());
+    let turned = step(&asked, "a", fall_back("second", LATER)).expect("a cancelled run may turn").run;
+    let asked_before = claim(&turned, "a").expect("a claim").run;
+    for back in [asked_before, leased_on_its_way_back("a")] {
+        assert_eq!(back.cancel_pending(), None);
+        assert_eq!(step(&back, "b", cancel()), Err(IllegalTransition::FallingBack));
+        for each in every_step_of_a_holder() {
+            let again = matches!(each, Step::FallBack { .. });
+            assert_eq!(step(&back, "a", each).is_err(), again);
+        }
+    }
+}
+
+#[test]
+fn a_run_that_fell_back_ends_with_the_cause_that_led_there() {
+    let back = leased_on_its_way_back("a");
+    let done = step(&back, "a", Step::Done { work: work(), verdict: Verdict::Failed, output: json!({"is": "old"}) });
+    let done = done.expect("a holder may end it").run;
+    assert_eq!((done.failure, done.output), (Some(cause()), json!({"is": "old"})));
+    let failure = Failure::new("stuck", "it cannot go back").with_detail(json!({"at": 1}));
+    let failed = step(&back, "a", Step::Fail { work: work(), failure }).expect("a holder may end it");
+    let shown = failed.run.failure.expect("a cause");
+    assert_eq!((shown.code.as_str(), &shown.detail), ("stuck", &json!({"at": 1, "cause": cause()})));
+    assert_eq!(failed.event.expect("a decision has an event").detail, json!({"cause": shown}));
+}
+
+#[test]
+fn the_next_phase_brings_the_run_its_deadline_and_skips_what_it_is_told_to() {
+    let late = Timestamp::from_millis(9_000);
+    let next = step(&leased("a"), "a", Step::Next { work: work(), phase: "third".into(), deadline_at: late });
+    let next = next.expect("a next").run;
+    assert_eq!((next.phase.as_str(), next.deadline_at), ("third", late));
+}
+
+#[test]
+fn documents_go_with_every_step_that_saves_work_and_are_no_part_of_the_run() {
+    let documents = Changes::from([("thing".into(), Some(json!(1))), ("other".into(), None)]);
+    let held = leased("a");
+    for mut each in every_step_of_a_holder() {
+        let plain = step(&held, "a", each.clone()).expect("a holder may take the step");
+        assert_eq!(plain.documents, Changes::new());
+        let Some(work) = work_of(&mut each) else { continue };
+        work.documents.clone_from(&documents);
+        let with = step(&held, "a", each).expect("a holder may take the step");
+        assert_eq!((with.run, with.documents), (plain.run, documents.clone()));
+    }
+}
+
+fn work_of(step: &mut Step) -> Option<&mut Work> {
+    match step {
+        Step::Checkpoint { work }
+        | Step::Next { work, .. }
+        | Step::Wait { work, .. }
+        | Step::Retry { work, .. }
+        | Step::Done { work, .. }
+        | Step::Fail { work, .. }
+        | Step::Terminate { work }
+        | Step::FallBack { work, .. } => Some(work),
+        _ => None,
+    }
 }

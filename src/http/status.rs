@@ -95,3 +95,20 @@ pub fn conceal_quotes(detail: &mut Value) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn quotes_are_concealed_in_every_cause_that_led_to_a_failure() {
+        let mut detail = json!({
+            "last_lines": ["a"],
+            "cause": {"code": "x", "detail": {"last_lines": ["b"], "cause": {"detail": {"last_lines": ["c"], "kept": 1}}}},
+        });
+        conceal_quotes(&mut detail);
+        assert_eq!(detail, json!({"cause": {"code": "x", "detail": {"cause": {"detail": {"kept": 1}}}}}));
+    }
+}

@@ -138,6 +138,15 @@ mod tests {
     }
 
     #[test]
+    fn a_failure_keeps_its_own_facts_beside_the_cause_that_led_to_it() {
+        let cause = Failure::new("sick", "it is sick");
+        let of = |detail| Failure::new("stuck", "it is stuck").with_detail(detail).because(&cause).detail;
+        assert_eq!(of(Value::Null), json!({"cause": cause}));
+        assert_eq!(of(json!({"at": 1})), json!({"at": 1, "cause": cause}));
+        assert_eq!(of(json!([1])), json!({"detail": [1], "cause": cause}));
+    }
+
+    #[test]
     fn a_failures_detail_is_redacted_too() {
         let failure = Failure::new("x", "y").with_detail(serde_json::json!({"lines": [format!("/log?sig={PLANTED}")]}));
         assert!(!failure.detail.to_string().contains(PLANTED));

@@ -220,3 +220,17 @@ impl Run {
         (last != self.last_hash).then(|| format!("event {found} of run {id} is not the one that the run ends with"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cancellation_as_a_cause_tells_who_why_and_when_without_a_secret() {
+        let at = Timestamp::from_millis(1_000);
+        let request = CancelRequest { by: "ada".into(), reason: "password=pl4nted-s3cret".into(), at };
+        let cause = request.cause();
+        assert_eq!(cause.code, "cancelled");
+        assert_eq!(cause.detail, serde_json::json!({"by": "ada", "reason": "password=***", "at": at}));
+    }
+}

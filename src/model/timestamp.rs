@@ -108,5 +108,6 @@ mod tests {
         let (early, late) = (Timestamp::from_millis(5), Timestamp::from_millis(9));
         assert_eq!(early.since(late), Duration::ZERO);
         assert_eq!(late.since(early), Duration::from_millis(4));
+        assert_eq!(late - Duration::from_millis(4), early);
     }
 }

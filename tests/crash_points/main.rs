@@ -8,6 +8,7 @@ mod cancelling;
 mod claiming;
 mod committing;
 mod effects;
+mod falling_back;
 mod logs;
 mod messages;
 mod starting;

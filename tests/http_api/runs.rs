@@ -177,6 +177,23 @@ async fn an_admin_terminates_a_run_and_an_ended_one_cannot_be() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_run_that_falls_back_cannot_be_terminated() {
+    let api = Api::new();
+    let id = api.probe(json!({"phase": "build", "action": "block"})).await;
+    api.work().await;
+    let fallback = json!({"from": "build", "cause": {"code": "x", "message": "y"}, "at": api.run(&id).updated_at});
+    {
+        let mut tables = api.world.tables.lock().unwrap();
+        let row = tables.rows.iter_mut().find(|((_, key), _)| key.starts_with("run:")).unwrap().1;
+        row.record.insert("fallback".into(), fallback);
+    }
+    let refused = api.post(&format!("/api/runs/{id}/terminate")).by(ADMIN).send().await;
+    assert_eq!(refused.code(), (409, "run_falling_back".into()));
+    assert!(refused.message().contains("Wait for its end"), "{}", refused.message());
+    assert!(api.run(&id).cancel.is_none());
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_list_has_the_newest_run_of_any_pipeline_first() {
     let api = Api::new();
     let mut all = Vec::new();

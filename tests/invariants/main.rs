@@ -3,11 +3,15 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod budgets;
 mod chain;
 mod chronicle;
+mod documents;
 mod effects;
 mod events;
+mod fallbacks;
 mod keys;
+mod latest;
 mod leases;
 mod lock;
 mod logs;
@@ -16,4 +20,5 @@ mod poison;
 mod receipts;
 mod retries;
 mod tickets;
+mod timers;
 mod wakes;

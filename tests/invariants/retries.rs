@@ -9,6 +9,7 @@ use windlass::model::{EventKind, Failure, Run, RunId, Status, Timestamp};
 
 use crate::support::probe::{self, SCOPE, SUCCEEDED, end, said};
 use crate::support::rig;
+use crate::support::swap;
 use crate::support::world::{Mode, World, drill, in_virtual_time, live, request};
 
 async fn retry(world: &World, id: &RunId) -> Result<Started, RetryError> {
@@ -344,5 +345,27 @@ fn a_phase_that_was_done_but_not_left_is_done_again_and_told_once() {
         let retried = retry(&world, &run.id).await.expect("a retry").run;
         world.settle().await;
         assert_eq!(world.stored(&retried.id).output["phases"], json!(probe::PHASES));
+    });
+}
+
+#[test]
+fn a_run_that_went_back_can_be_retried_and_the_other_one_can_go_back_again() {
+    in_virtual_time(async {
+        let anew: ResumeFn = |run, _| {
+            let from = run.fallback.as_ref().map(|fallback| fallback.from.as_str());
+            assert_eq!((from, run.phase.as_str()), (Some("watch"), "restore"));
+            Ok(Resume { phase: "remember", state: Value::Null })
+        };
+        let swaps = swap::registry();
+        let swaps = swaps.iter().map(|pipeline| Pipeline { resume: Some(anew), ..pipeline.clone() });
+        let world = World::of(Registry::new(swaps.collect()));
+        let run = world.start(swap::asked(&swap::watching("fail"))).await;
+        world.settle().await;
+        assert_eq!(end(&world.stored(&run.id)), swap::FAILED);
+        let retried = retry(&world, &run.id).await.expect("a retry").run;
+        assert_eq!((&retried.fallback, &retried.failure, retried.receipt.executions), (&None, &None, 0));
+        world.settle().await;
+        let retried = world.stored(&retried.id);
+        assert!(retried.fallback.is_some() && end(&retried) == swap::FAILED);
     });
 }

@@ -43,7 +43,7 @@ async fn a_build_goes_from_queued_to_an_image_with_a_digest() {
     assert_eq!(seen, ["Started", "Running", "Succeeded"]);
     assert_eq!(ended["runType"], "QuickRun");
     let image = &ended["outputImages"][0];
-    assert_eq!(image["registry"], "windlassdev.azurecr.io");
+    assert_eq!(image["registry"], lab.login_server());
     assert_eq!((&image["repository"], &image["tag"]), (&json!("elb-api"), &json!("v1.2.3")));
     let digest = image["digest"].as_str().unwrap();
     assert_eq!(digest.len(), "sha256:".len() + 64);
@@ -57,10 +57,11 @@ async fn the_log_tells_every_instruction_then_the_push_then_the_verdict() {
     lab.finish(&run).await;
     let log = lab.log(&run).await;
     assert_eq!(log.matches('\n').count(), log.matches("\r\n").count());
+    let login = lab.login_server();
     let mut rest = log.as_str();
     for line in [
         "Downloading source code...",
-        "Logging in to registry: windlassdev.azurecr.io",
+        &format!("Logging in to registry: {login}"),
         "--build-arg APP_VERSION=1.2.3",
         "Step 1/11 : ARG NODE=20",
         "Step 2/11 : FROM node:$NODE AS build",
@@ -69,8 +70,8 @@ async fn the_log_tells_every_instruction_then_the_push_then_the_verdict() {
         "Step 6/11 : RUN npm ci &&     npm run build",
         "Step 10/11 : COPY --from=build /src/dist /app",
         "Step 11/11 : CMD [\"/app/run\"]",
-        "Successfully tagged windlassdev.azurecr.io/elb-api:v1.2.3",
-        "Pushing image: windlassdev.azurecr.io/elb-api:v1.2.3, attempt 1",
+        &format!("Successfully tagged {login}/elb-api:v1.2.3"),
+        &format!("Pushing image: {login}/elb-api:v1.2.3, attempt 1"),
         "v1.2.3: digest: sha256:",
         "Run ID: cf1 was successful after ",
     ] {
@@ -124,7 +125,7 @@ async fn a_missing_dockerfile_fails_the_run_and_says_which() {
     let log = lab.log(&run).await;
     assert!(log.contains("open Dockerfile: no such file or directory"), "{log}");
     assert!(log.contains("failed to run step ID: build: failed to scan dependencies: exit status 1"));
-    assert!(lab.azure.images().is_empty());
+    assert!(lab.pushed().is_empty());
 }
 
 #[tokio::test]
@@ -157,7 +158,7 @@ async fn builds_fail_where_docker_and_the_scan_would_fail_them() {
         assert!(log.contains(line), "{line} is not in {log}");
         assert!(log.contains(&format!("Run ID: {run} failed after ")));
     }
-    assert!(lab.azure.images().is_empty());
+    assert!(lab.pushed().is_empty());
 }
 
 #[tokio::test]
@@ -182,5 +183,5 @@ async fn a_build_without_a_push_leaves_no_image() {
     let ended = lab.finish(&run).await;
     assert_eq!(ended["status"], "Succeeded");
     assert!(ended.get("outputImages").is_none());
-    assert!(lab.azure.images().is_empty());
+    assert!(lab.pushed().is_empty());
 }

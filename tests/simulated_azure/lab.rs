@@ -28,7 +28,7 @@ impl Lab {
         Self::with(SimOptions { pace: Duration::from_secs(10), ..SimOptions::default() }).await
     }
 
-    async fn with(options: SimOptions) -> Self {
+    pub async fn with(options: SimOptions) -> Self {
         let azure = start(options).await.unwrap();
         let settings = azure.settings().into_iter().collect();
         let mut lab = Self { azure, http: Client::new(), settings, token: String::new() };
@@ -58,6 +58,17 @@ impl Lab {
             self.settings["PLATFORM_RESOURCE_GROUP"],
             self.settings["PLATFORM_ACR_NAME"]
         )
+    }
+
+    /// The registry's own address: the simulator's.
+    pub fn login_server(&self) -> String {
+        self.azure.address().to_string()
+    }
+
+    /// What builds have pushed: everything but the installed version.
+    pub fn pushed(&self) -> BTreeMap<String, String> {
+        let images = self.azure.images().into_iter();
+        images.filter(|(image, _)| !image.ends_with(":v1.0.0")).collect()
     }
 
     /// A call below the registry, with token and api-version.

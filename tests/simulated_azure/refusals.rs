@@ -25,7 +25,7 @@ async fn the_registry_is_told_with_the_headers_of_resource_manager() {
     let answer = lab.arm_at(Method::GET, &path).send().await.unwrap();
     assert_eq!(answer.status(), 200);
     let body: Value = answer.json().await.unwrap();
-    assert_eq!(body["properties"]["loginServer"], "windlassdev.azurecr.io");
+    assert_eq!(body["properties"]["loginServer"], lab.login_server());
     assert_eq!(body["id"], lab.registry());
 }
 
@@ -147,6 +147,7 @@ async fn a_build_request_is_checked_field_by_field() {
         ("/imageNames", json!("elb-api:v1")),
         ("/imageNames", json!(["Elb-Api:v1"])),
         ("/imageNames", json!(["windlassdev.azurecr.io/elb-api:v1"])),
+        ("/imageNames", json!([format!("{}/elb-api:v1", lab.login_server())])),
         ("/arguments", json!([{"name": "A"}])),
         ("/arguments", json!([{"name": "A", "value": 1}])),
         ("/timeout", json!(299)),

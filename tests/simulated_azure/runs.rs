@@ -80,7 +80,7 @@ async fn a_run_goes_by_the_clock_when_it_has_a_pace() {
     lab.azure.skip(Duration::from_secs(10));
     assert_eq!(status().await, "Running");
     lab.azure.skip(Duration::from_secs(100));
-    assert_eq!(lab.azure.images().len(), 1);
+    assert_eq!(lab.pushed().len(), 1);
     assert_eq!(status().await, "Succeeded");
     let log = lab.log(&run).await;
     assert!(log.contains("was successful after 1m30s"), "{log}");
@@ -111,7 +111,7 @@ async fn a_cancelled_run_stops_a_little_later_and_only_once() {
     assert_eq!(ended["status"], "Canceled");
     assert!(ended["finishTime"].is_string());
     assert_eq!(code(cancel().await.unwrap(), 409).await, "RunNotCancelable");
-    assert!(lab.azure.images().is_empty());
+    assert!(lab.pushed().is_empty());
 }
 
 #[tokio::test]

@@ -4,8 +4,10 @@
 pub mod builder;
 pub mod effects;
 pub mod every_step;
+pub mod gate;
 pub mod outside;
 pub mod probe;
 pub mod rig;
+pub mod swap;
 pub mod upgraded;
 pub mod world;

@@ -51,7 +51,7 @@ async fn a_failed_build_stops_its_siblings_in_the_registry() {
     upgrade.expect_failed("build_failed");
     assert_eq!(COMPONENTS.map(|name| status(&platform, name)), ["Canceled", "Canceled", "Failed"]);
     assert_eq!(upgrade.state.builds["api"].status, BuildStatus::Cancelled);
-    assert!(platform.azure.images().is_empty());
+    assert!(platform.pushed().is_empty());
 }
 
 #[tokio::test]

@@ -26,7 +26,7 @@ impl SimulatedIdentity {
         }
     }
 
-    async fn token(&self, resource: &str) -> Result<String, String> {
+    pub async fn token(&self, resource: &str) -> Result<String, String> {
         let url = format!("{}?resource={resource}&api-version=2019-08-01", self.endpoint);
         let answer = self.http.get(url).header("X-IDENTITY-HEADER", &self.header).send().await;
         let answer = answer.and_then(reqwest::Response::error_for_status).map_err(|error| error.to_string())?;

@@ -4,6 +4,7 @@
 #[path = "../support/git_server.rs"]
 mod git_server;
 
+mod blue_green;
 mod builds;
 mod cancels;
 mod clock;
@@ -15,6 +16,7 @@ mod identity;
 mod logs;
 mod outages;
 mod platform;
+mod rollouts;
 mod secrets;
 mod sources;
 mod storage;

@@ -1,13 +1,18 @@
 //! A platform to upgrade: its repository, its registry, and the engine that does it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
 use tempfile::TempDir;
-use windlass::azure::container_apps::Visitor;
+use windlass::azure::container_apps::{ContainerAppsClient, Visitor};
+use windlass::azure::images::ImagesClient;
 use windlass::azure::registry::RegistryClient;
 use windlass::azure::{ArmClient, Cloud};
-use windlass::dev::azure::{BuildEffect, Fault, RequestEffect, SimOptions, SimulatedAzure};
+use windlass::dev::azure::{
+    BuildEffect, Fault, RequestEffect, RevisionEffect, RevisionsMode, SimOptions, SimulatedAzure,
+};
 use windlass::engine::ports::Clock;
 use windlass::engine::{Engine, Registry, Settings};
 use windlass::git::{Remote, RemotePolicy};
@@ -98,6 +103,11 @@ pub struct Plan {
     pub has_registry: bool,
     pub source: Around<dyn Source>,
     pub images: Around<dyn Images>,
+    /// How built images reach the app; by default they do not.
+    pub rollout: RolloutSettings,
+    pub mode: RevisionsMode,
+    /// Where a revision is asked whether it works, below the address of the simulated Azure.
+    pub readiness: Option<&'static str>,
 }
 
 impl Default for Plan {
@@ -110,7 +120,23 @@ impl Default for Plan {
             has_registry: true,
             source: Box::new(|source| source),
             images: Box::new(|images| images),
+            rollout: RolloutSettings { strategy: Strategy::BuildOnly, ..RolloutSettings::default() },
+            mode: RevisionsMode::Single,
+            readiness: None,
         }
+    }
+}
+
+impl Plan {
+    /// The images replace those of the app's one revision.
+    pub fn in_place() -> Self {
+        Self { rollout: RolloutSettings::default(), ..Self::default() }
+    }
+
+    /// The new revision proves itself beside the old one.
+    pub fn blue_green() -> Self {
+        let rollout = RolloutSettings { strategy: Strategy::BlueGreen, ..RolloutSettings::default() };
+        Self { rollout, mode: RevisionsMode::Multiple, readiness: Some("/_app/{revision}/health"), ..Self::default() }
     }
 }
 
@@ -140,27 +166,29 @@ impl Platform {
         let git = GitServer::start(repositories.path(), plan.manner).await;
         let files: Vec<(&str, &str)> = plan.files.iter().map(|(path, text)| (*path, text.as_str())).collect();
         let commit = make_repository(&repositories.path().join("app"), &files, &["v1.2.3"]);
-        let azure = windlass::dev::azure::start(SimOptions { pace: PACE, ..SimOptions::default() }).await;
+        let options = SimOptions { pace: PACE, revisions_mode: plan.mode, ..SimOptions::default() };
+        let azure = windlass::dev::azure::start(options).await;
         let azure = azure.expect("a simulated Azure");
         let registry = registry(&azure);
         let clock = Arc::<SkippingClock>::default();
         let store = Embedded::open(&data.path().join("store"), Operations::default()).expect("a store");
         let source = GitSource { remote: (plan.remote)(&git), workspaces: data.path().join("workspaces") };
         let images = RegistryImages::new(plan.has_registry.then(|| registry.clone()));
-        let pipeline = upgrade::pipeline(&Arc::new(upgrade::Upgrade {
+        let readiness = plan.readiness.map(|path| format!("http://{}{path}", azure.address()));
+        let upgrade = Arc::new(upgrade::Upgrade {
             components: plan.components,
             source: (plan.source)(Arc::new(source)),
             images: (plan.images)(Arc::new(images)),
-            store: Arc::new(RegistryStore::new(None)),
-            apps: Arc::new(AzureApps::new(None, "", "", "")),
-            readiness: Arc::new(HttpReadiness::new(Visitor::new().expect("a client"), None)),
+            store: Arc::new(RegistryStore::new(plan.has_registry.then(|| ImagesClient::new(registry.clone())))),
+            apps: Arc::new(apps(&azure)),
+            readiness: Arc::new(HttpReadiness::new(Visitor::new().expect("a client"), readiness)),
             poll: POLL,
-            rollout: RolloutSettings { strategy: Strategy::BuildOnly, ..RolloutSettings::default() },
-        }));
+            rollout: plan.rollout,
+        });
         let logs = Arc::new(FlakyLogs::new(store.clone()));
         let tickets = Arc::new(Tickets::new(store.clone(), Arc::clone(&clock)));
         let engine = Engine::new(
-            Registry::new(vec![pipeline]),
+            Registry::new(vec![upgrade::pipeline(&upgrade), upgrade::rollback(&upgrade)]),
             Arc::new(store),
             Arc::clone(&tickets) as _,
             Arc::clone(&logs) as _,
@@ -191,6 +219,51 @@ impl Platform {
         self.azure.fault(Fault::Build { image: format!("elb-{component}:"), effect, count: 1 });
     }
 
+    /// What builds have pushed: everything but the version that is installed from the start.
+    pub fn pushed(&self) -> BTreeMap<String, String> {
+        let images = self.azure.images().into_iter();
+        images.filter(|(image, _)| !image.ends_with(":v1.0.0")).collect()
+    }
+
+    /// The next revision of this upgrade meets `effect`.
+    pub fn arm_revision(&self, part: &str, effect: RevisionEffect) {
+        self.azure.fault(Fault::Revision { part: part.into(), effect, count: 1 });
+    }
+
+    /// Changes the app as an operator with the portal would, and waits until that is done.
+    pub async fn change(&self, body: &Value) {
+        self.begin_change(body).await;
+        self.skip(Duration::from_secs(300));
+    }
+
+    pub async fn begin_change(&self, body: &Value) {
+        let url = self.app_url("");
+        let request = reqwest::Client::new().patch(url).bearer_auth(self.token().await).json(body);
+        let answer = request.send().await.expect("an answer");
+        assert_eq!(answer.status().as_u16(), 202, "{:?}", answer.text().await);
+    }
+
+    /// Asks the app for something, as an operator would.
+    pub async fn order(&self, path: &str) {
+        let request = reqwest::Client::new().post(self.app_url(path)).bearer_auth(self.token().await);
+        let answer = request.header("content-length", 0).send().await.expect("an answer");
+        assert_eq!(answer.status().as_u16(), 200, "{:?}", answer.text().await);
+        self.skip(Duration::from_secs(60));
+    }
+
+    fn app_url(&self, path: &str) -> String {
+        let SimOptions { subscription_id, resource_group, container_app, .. } = SimOptions::default();
+        format!(
+            "http://{}/subscriptions/{subscription_id}/resourceGroups/{resource_group}/providers/Microsoft.App/\
+             containerApps/{container_app}{path}?api-version=2024-03-01",
+            self.azure.address()
+        )
+    }
+
+    async fn token(&self) -> String {
+        SimulatedIdentity::of(&self.azure).token("https://management.azure.com").await.expect("a token")
+    }
+
     pub fn workspaces(&self) -> std::path::PathBuf {
         self.data.path().join("workspaces")
     }
@@ -213,10 +286,21 @@ fn directory() -> TempDir {
     tempfile::tempdir().expect("a temporary directory")
 }
 
-fn registry(azure: &SimulatedAzure) -> RegistryClient {
+fn arm(azure: &SimulatedAzure) -> ArmClient {
     let base = format!("http://{}", azure.address());
     let cloud = Cloud::custom(&base, &base, "core.windows.net").expect("a cloud on loopback");
-    let arm = ArmClient::new(&cloud, Arc::new(SimulatedIdentity::of(azure))).expect("a client");
+    ArmClient::new(&cloud, Arc::new(SimulatedIdentity::of(azure))).expect("a client")
+}
+
+fn registry(azure: &SimulatedAzure) -> RegistryClient {
     let options = SimOptions::default();
-    RegistryClient::new(arm, &options.subscription_id, &options.resource_group, &options.registry)
+    RegistryClient::new(arm(azure), &options.subscription_id, &options.resource_group, &options.registry)
+}
+
+fn apps(azure: &SimulatedAzure) -> AzureApps {
+    let SimOptions { subscription_id, resource_group, container_app, .. } = SimOptions::default();
+    // So that an answer that never comes is not waited for for a minute.
+    let arm = arm(azure).with_timeout(Duration::from_secs(3));
+    let client = ContainerAppsClient::new(arm, &subscription_id, &resource_group, &container_app);
+    AzureApps::new(Some(client), &subscription_id, &resource_group, &container_app)
 }

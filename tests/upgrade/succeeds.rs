@@ -11,7 +11,7 @@ async fn a_version_becomes_three_images_whose_digests_are_the_registrys() {
     let platform = Platform::open().await;
     let upgrade = platform.start("1.2.3").await.drain().await;
     upgrade.expect_succeeded();
-    let pushed = platform.azure.images();
+    let pushed = platform.pushed();
     assert_eq!(pushed.len(), 3);
     for name in COMPONENTS {
         let image = format!("elb-{name}:v1.2.3");

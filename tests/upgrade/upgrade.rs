@@ -6,12 +6,15 @@ use serde_json::{Value, json};
 use windlass::engine::ports::Clock;
 use windlass::engine::{Acknowledged, StartRequest};
 use windlass::model::{End, Event, Failure, Progress, Run, RunId, Ticket, Verdict, redact};
-use windlass::pipelines::upgrade::{UpgradeState, build_log, scope};
+use windlass::pipelines::upgrade::{ROLLBACK, SPEC, UpgradeState, build_log, scope};
 
 use crate::gate::files_below;
 use crate::platform::Platform;
 
-const QUEUES: [&str; 2] = ["upgrade-fetching", "upgrade-building"];
+/// The queue of every phase.
+fn queues() -> impl Iterator<Item = String> {
+    [&SPEC, &ROLLBACK].into_iter().flat_map(|spec| spec.phases.iter().map(|phase| spec.queue(phase.name)))
+}
 const HIDDEN: Duration = Duration::from_secs(600);
 /// More than any upgrade needs, so that one that goes round in circles ends.
 const MOST_DELIVERIES: usize = 500;
@@ -35,9 +38,19 @@ impl Platform {
         Upgrade { platform: self, id, seen: Vec::new() }
     }
 
+    /// A rollback by call, of the upgrade with this id.
+    pub async fn roll_back(&self, job: &RunId) -> Upgrade<'_> {
+        let started_by = "tester".to_owned();
+        let input = json!({"job_id": job, "reason": "it is not what we wanted"});
+        let request = StartRequest { pipeline: "rollback", scope: scope(), input, started_by, idempotency_key: None };
+        let id = self.engine.start(request).await.expect("the platform is free").run.id;
+        Upgrade { platform: self, id, seen: Vec::new() }
+    }
+
     /// Delivers the next ticket of any run.
     pub async fn deliver(&self) -> Option<Acknowledged> {
-        for queue in QUEUES {
+        for queue in queues() {
+            let queue = queue.as_str();
             let received = self.tickets.store.receive_messages(queue, 1, HIDDEN).await.expect("storage answers");
             let Some(message) = received.into_iter().next() else { continue };
             self.skip(self.tickets.due(&message.text).since(self.clock.now()));
@@ -154,7 +167,7 @@ pub struct Ended {
 impl Ended {
     pub fn expect_succeeded(&self) -> &Self {
         let succeeded = matches!(self.run.progress, Progress::Ended { end: End::Completed(Verdict::Succeeded), .. });
-        assert!(succeeded, "{:?}: {:?}", self.run.progress, self.run.failure);
+        assert!(succeeded, "{:?}: {:?}; tried again over {:?}", self.run.progress, self.run.failure, self.retried());
         self
     }
 

@@ -14,6 +14,9 @@ const MARGIN: Duration = Duration::from_secs(120);
 
 #[derive(Deserialize)]
 pub(super) struct Claims {
+    /// Of a token of Entra's.
+    #[serde(default, rename = "tid", deserialize_with = "lenient::text")]
+    pub(super) tenant: Option<String>,
     #[serde(default)]
     exp: Option<u64>,
     #[serde(default, deserialize_with = "lenient::or_default")]

@@ -67,9 +67,8 @@ impl Tag {
 }
 
 impl ImagesClient {
-    /// `tenant`: the Entra tenant of the registry's subscription, if it is known.
-    pub fn new(registry: RegistryClient, tenant: Option<String>) -> Self {
-        Self { registry, server: Arc::default(), tokens: Arc::new(Tokens::new(tenant)) }
+    pub fn new(registry: RegistryClient) -> Self {
+        Self { registry, server: Arc::default(), tokens: Arc::new(Tokens::new()) }
     }
 
     /// The host that images are pulled from, as the Resource Manager names it.

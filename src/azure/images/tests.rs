@@ -19,7 +19,7 @@ fn registry(server: &Server, credential: Arc<dyn TokenCredential>) -> RegistryCl
 }
 
 fn client(server: &Server) -> ImagesClient {
-    ImagesClient::new(registry(server, Arc::new(FakeCredential)), Some("a-tenant".into()))
+    ImagesClient::new(registry(server, Arc::new(FakeCredential)))
 }
 
 /// The Resource Manager's answer, which names the same server as the login server.
@@ -71,12 +71,33 @@ fn shapes(seen: &[Seen]) -> Vec<String> {
     seen.iter().map(|seen| format!("{} {}", seen.method, seen.target)).collect()
 }
 
+/// Entra's tokens tell whose they are.
+#[derive(Debug)]
+struct Tenant;
+
+impl Tenant {
+    fn token() -> String {
+        format!("e30.{}.{PLANTED}", URL_SAFE_NO_PAD.encode(r#"{"tid":"a-tenant"}"#))
+    }
+}
+
+#[async_trait::async_trait]
+impl TokenCredential for Tenant {
+    async fn get_token(&self, _: &[&str], _: Option<TokenRequestOptions<'_>>) -> azure_core::Result<AccessToken> {
+        Ok(AccessToken::new(
+            Self::token(),
+            azure_core::time::OffsetDateTime::now_utc() + azure_core::time::Duration::hours(1),
+        ))
+    }
+}
+
 #[tokio::test]
 async fn an_image_is_looked_for_with_a_token_that_was_traded_twice() {
     let server = Server::start([]).await;
     server.then(login(&server, &["pull"]));
     server.then([found()]);
-    let digest = client(&server).digest("team/api", "v1.2.3").await.unwrap();
+    let client = ImagesClient::new(registry(&server, Arc::new(Tenant)));
+    let digest = client.digest("team/api", "v1.2.3").await.unwrap();
     assert_eq!(digest.as_deref(), Some(DIGEST));
     let seen = server.seen();
     assert_eq!(
@@ -87,7 +108,7 @@ async fn an_image_is_looked_for_with_a_token_that_was_traded_twice() {
     let pairs =
         |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect::<Vec<_>>();
     let [exchanged, traded] = [form(&seen[2]), form(&seen[3])];
-    let given = [("service", "the-service"), ("tenant", "a-tenant"), ("access_token", PLANTED)];
+    let given = [("service", "the-service"), ("tenant", "a-tenant"), ("access_token", &Tenant::token())];
     assert_eq!(exchanged[0], ("grant_type".to_owned(), "access_token".to_owned()));
     assert_eq!(exchanged[1..], pairs(&given));
     assert_eq!(

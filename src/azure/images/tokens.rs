@@ -22,7 +22,6 @@ const REFRESH: &str = "";
 const TRADE: &str = "getting a token of the registry";
 
 pub(super) struct Tokens {
-    tenant: Option<String>,
     realm: OnceCell<Realm>,
     remembered: Mutex<HashMap<String, Remembered>>,
 }
@@ -40,8 +39,8 @@ struct Remembered {
 }
 
 impl Tokens {
-    pub(super) fn new(tenant: Option<String>) -> Self {
-        Self { tenant, realm: OnceCell::new(), remembered: Mutex::default() }
+    pub(super) fn new() -> Self {
+        Self { realm: OnceCell::new(), remembered: Mutex::default() }
     }
 
     /// The header that allows `right` in the repository. A right that is missing is found here, before it is used.
@@ -81,8 +80,10 @@ impl Tokens {
             return Ok(token);
         }
         let entra = arm.registry_token().await?;
+        // The exchange wants to be told the tenant, which Entra's token tells.
+        let tenant = Claims::of(entra.secret()).and_then(|claims| claims.tenant);
         let mut form = vec![("grant_type", "access_token"), ("service", &realm.service)];
-        form.extend(self.tenant.as_deref().map(|tenant| ("tenant", tenant)));
+        form.extend(tenant.as_deref().map(|tenant| ("tenant", tenant)));
         let token = trade(arm, &realm.exchange, form, ("access_token", entra.secret()), "refresh_token").await?;
         self.remember(REFRESH, &token, Claims::of(&token).and_then(|claims| claims.good_until()));
         Ok(token)

@@ -7,12 +7,10 @@ use serde_json::{Value, json};
 
 use super::arm_error::ArmError;
 use super::arm_headers::decorate;
-use super::arm_versions::{
-    REGISTRY_VERSIONS, SUBSCRIPTION_VERSIONS, TASK_RUN_VERSIONS, TASK_VERSIONS, provided, supported,
-};
+use super::arm_versions::{SUBSCRIPTION_VERSIONS, supported};
 use super::request::Received;
 use super::world::Sim;
-use super::{access, clock, registry, runs, schedule, task_runs, uploads};
+use super::{access, apps, clock, registry_routes};
 
 pub(super) fn owns(path: &str) -> bool {
     path.split('/').nth(1).is_some_and(|first| first.eq_ignore_ascii_case("subscriptions"))
@@ -42,98 +40,41 @@ fn serve(sim: &Sim, request: &Received) -> Result<Response, ArmError> {
         supported(&version, &SUBSCRIPTION_VERSIONS)?;
         return expect(request, &[Method::GET]).map(|()| described(sim));
     };
-    let within = registry_part(sim, below)?;
-    body_is_json(request)?;
-    dispatch(sim, request, &version, &claims, within)
+    provider(sim, request, &version, &claims, below)
 }
 
-/// What follows the registry in the path.
-fn registry_part<'a>(sim: &Sim, below: &'a [&'a str]) -> Result<&'a [&'a str], ArmError> {
-    let named = |index: usize, name: &str| below.get(index).is_some_and(|part| part.eq_ignore_ascii_case(name));
-    if !(named(0, "resourceGroups") && named(2, "providers") && named(3, "Microsoft.ContainerRegistry")) {
-        return Err(unknown_type(below.get(3).unwrap_or(&"Microsoft.Resources"), below.get(4).unwrap_or(&"")));
-    }
-    let group = below[1];
-    if !group.eq_ignore_ascii_case(&sim.options.resource_group) {
-        let message = format!("Resource group '{group}' could not be found.");
-        return Err(ArmError::not_found("ResourceGroupNotFound", message));
-    }
-    let (true, Some(registry)) = (named(4, "registries"), below.get(5)) else {
-        return Err(unknown_type(below[3], below.get(4).unwrap_or(&"")));
-    };
-    if !registry.eq_ignore_ascii_case(&sim.options.registry) {
-        return Err(ArmError::not_found(
-            "ResourceNotFound",
-            format!(
-                "The Resource 'Microsoft.ContainerRegistry/registries/{registry}' under resource group '{group}' was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix"
-            ),
-        ));
-    }
-    Ok(&below[6..])
-}
-
-fn dispatch(
+/// Hands the call to the resource provider that is named in the path below the subscription.
+fn provider(
     sim: &Sim,
     request: &Received,
     version: &str,
     claims: &Value,
-    within: &[&str],
+    below: &[&str],
 ) -> Result<Response, ArmError> {
-    let lower: Vec<String> = within.iter().map(|segment| segment.to_lowercase()).collect();
-    let lower: Vec<&str> = lower.iter().map(String::as_str).collect();
-    let provided = |kind: &str, versions: &[&str]| provided(kind, version, versions);
-    let only = |method: Method| expect(request, &[method]);
-    match lower[..] {
-        [] => {
-            provided("registries", &REGISTRY_VERSIONS)?;
-            only(Method::GET)?;
-            Ok(registry::get(sim))
+    let named = |index: usize, name: &str| below.get(index).is_some_and(|part| part.eq_ignore_ascii_case(name));
+    let (group, within) = match below {
+        [groups, group, providers, within @ ..]
+            if groups.eq_ignore_ascii_case("resourceGroups") && providers.eq_ignore_ascii_case("providers") =>
+        {
+            (Some(*group), within)
         }
-        ["listbuildsourceuploadurl"] => {
-            provided("registries/listBuildSourceUploadUrl", &TASK_VERSIONS)?;
-            only(Method::POST)?;
-            Ok(uploads::offer(sim))
-        }
-        ["schedulerun"] => {
-            provided("registries/scheduleRun", &TASK_VERSIONS)?;
-            only(Method::POST)?;
-            schedule::schedule(sim, request, claims)
-        }
-        ["runs"] => {
-            provided("registries/runs", &TASK_VERSIONS)?;
-            only(Method::GET)?;
-            runs::list(sim, request)
-        }
-        ["runs", run] => {
-            provided("registries/runs", &TASK_VERSIONS)?;
-            only(Method::GET)?;
-            runs::get(sim, run)
-        }
-        ["runs", run, "listlogsasurl"] => {
-            provided("registries/runs/listLogSasUrl", &TASK_VERSIONS)?;
-            only(Method::POST)?;
-            runs::log_link(sim, run)
-        }
-        ["runs", run, "cancel"] => {
-            provided("registries/runs/cancel", &TASK_VERSIONS)?;
-            only(Method::POST)?;
-            runs::cancel(sim, run)
-        }
-        ["taskruns"] => {
-            provided("registries/taskRuns", &TASK_RUN_VERSIONS)?;
-            only(Method::GET)?;
-            Ok(task_runs::list(sim))
-        }
-        ["taskruns", _] => {
-            provided("registries/taskRuns", &TASK_RUN_VERSIONS)?;
-            expect(request, &[Method::GET, Method::PUT, Method::DELETE])?;
-            task_runs::one(sim, request, claims, within[1])
-        }
-        _ => Err(unknown_type("Microsoft.ContainerRegistry", &format!("registries/{}", within.join("/")))),
+        [_, within @ ..] if named(0, "providers") => (None, within),
+        _ => return Err(unknown_type(below.get(3).unwrap_or(&"Microsoft.Resources"), below.get(4).unwrap_or(&""))),
+    };
+    let [namespace, within @ ..] = within else { return Err(unknown_type("Microsoft.Resources", "")) };
+    let serve = match (namespace.to_lowercase().as_str(), group) {
+        ("microsoft.containerregistry", Some(_)) => registry_routes::serve,
+        ("microsoft.app", _) => apps::serve,
+        _ => return Err(unknown_type(namespace, within.first().unwrap_or(&""))),
+    };
+    if let Some(group) = group.filter(|group| !group.eq_ignore_ascii_case(&sim.options.resource_group)) {
+        let message = format!("Resource group '{group}' could not be found.");
+        return Err(ArmError::not_found("ResourceGroupNotFound", message));
     }
+    serve(sim, request, version, claims, group, within)
 }
 
-fn expect(request: &Received, methods: &[Method]) -> Result<(), ArmError> {
+pub(super) fn expect(request: &Received, methods: &[Method]) -> Result<(), ArmError> {
     if methods.contains(&request.parts.method) {
         return Ok(());
     }
@@ -141,14 +82,14 @@ fn expect(request: &Received, methods: &[Method]) -> Result<(), ArmError> {
     Err(ArmError::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message))
 }
 
-fn unknown_type(namespace: &str, kind: &str) -> ArmError {
+pub(super) fn unknown_type(namespace: &str, kind: &str) -> ArmError {
     let message =
         format!("The resource type '{kind}' could not be found in the namespace '{namespace}' for the api version.");
     ArmError::not_found("InvalidResourceType", message)
 }
 
 /// A body needs its media type and must be JSON; a POST or PUT without a length is refused before anybody reads it.
-fn body_is_json(request: &Received) -> Result<(), ArmError> {
+pub(super) fn body_is_json(request: &Received) -> Result<(), ArmError> {
     let sends = matches!(request.parts.method, Method::POST | Method::PUT | Method::PATCH);
     let sized = ["content-length", "transfer-encoding"].iter().any(|name| request.header(name).is_some());
     if sends && !sized {

@@ -9,7 +9,7 @@ use serde_json::json;
 pub(super) struct ArmError {
     status: StatusCode,
     pub(super) code: &'static str,
-    message: String,
+    pub(super) message: String,
     challenge: Option<String>,
 }
 
@@ -24,6 +24,22 @@ impl ArmError {
 
     pub(super) fn not_found(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, code, message)
+    }
+
+    /// `named` is the resource with its type.
+    pub(super) fn resource_not_found(named: &str, group: &str) -> Self {
+        let message = format!(
+            "The Resource '{named}' under resource group '{group}' was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix"
+        );
+        Self::not_found("ResourceNotFound", message)
+    }
+
+    /// Another change of the container app is under way.
+    pub(super) fn operation_in_progress(app: &str) -> Self {
+        let message = format!(
+            "Cannot modify a container app '{app}' because there is an active provisioning operation in progress. Please wait for the operation to complete and try again."
+        );
+        Self::new(StatusCode::CONFLICT, "ContainerAppOperationInProgress", message)
     }
 
     pub(super) fn unauthorized(code: &'static str, message: impl Into<String>, authority: &str) -> Self {

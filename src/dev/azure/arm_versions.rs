@@ -29,6 +29,9 @@ pub(super) const REGISTRY_VERSIONS: [&str; 21] = [
 ];
 pub(super) const TASK_VERSIONS: [&str; 4] = ["2018-09-01", "2019-04-01", "2019-06-01-preview", "2025-03-01-preview"];
 pub(super) const TASK_RUN_VERSIONS: [&str; 2] = ["2019-06-01-preview", "2025-03-01-preview"];
+/// Those of examples and recordings; previews are left out.
+pub(super) const APP_VERSIONS: [&str; 8] =
+    ["2022-03-01", "2022-10-01", "2023-05-01", "2024-03-01", "2025-01-01", "2025-07-01", "2026-01-01", "2026-07-01"];
 pub(super) const SUBSCRIPTION_VERSIONS: [&str; 6] =
     ["2016-06-01", "2019-06-01", "2020-01-01", "2021-01-01", "2022-09-01", "2022-12-01"];
 

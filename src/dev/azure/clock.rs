@@ -56,6 +56,16 @@ pub(super) fn zulu(at: OffsetDateTime) -> String {
     written(at, format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z"))
 }
 
+/// `2026-03-24T00:29:09.7921247`: no zone, as container apps write times of operations and creations.
+pub(super) fn zoneless(at: OffsetDateTime) -> String {
+    written(at, format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:7]"))
+}
+
+/// `2018-10-05T20:54:24.1286047Z`, as the registry writes times of tags and manifests.
+pub(super) fn ticks(at: OffsetDateTime) -> String {
+    zoneless(at) + "Z"
+}
+
 /// `20260324T002909Z`, as in x-ms-routing-request-id.
 pub(super) fn compact(at: OffsetDateTime) -> String {
     written(at, format_description!("[year][month][day]T[hour][minute][second]Z"))

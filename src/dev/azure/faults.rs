@@ -1,20 +1,12 @@
 //! Misbehaviour on request: each fault is used up by what it matches.
 
-use std::time::Duration;
-
-use axum::body::Body;
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-
-use super::arm_error::ArmError;
-use super::storage;
-use super::storage_error::StorageError;
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "on", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Fault {
-    /// Meets the next `count` requests with this method (any when absent) and with `path` somewhere in their path.
+    /// Meets the next `count` requests with this method (any when absent) and with `path` somewhere in their path, or
+    /// at its end when `path` ends with `$`.
     Request {
         #[serde(default)]
         method: Option<String>,
@@ -32,6 +24,14 @@ pub enum Fault {
         #[serde(default)]
         image: String,
         effect: BuildEffect,
+        #[serde(default = "once")]
+        count: u32,
+    },
+    /// Meets the next `count` revisions that are made with `part` somewhere in their name or in one of their images.
+    Revision {
+        #[serde(default)]
+        part: String,
+        effect: RevisionEffect,
         #[serde(default = "once")]
         count: u32,
     },
@@ -58,8 +58,12 @@ pub enum RequestEffect {
     Drop,
     /// The call takes effect, then the connection closes.
     LoseReply,
-    /// The call waits first.
+    /// The call takes effect, then this status is answered.
+    FailLate { status: u16 },
+    /// The call waits first; who hangs up meanwhile has called without effect.
     Slow { millis: u64 },
+    /// The call takes effect, then its answer waits.
+    SlowReply { millis: u64 },
     /// The shared access signature is treated as expired.
     ExpiredSignature,
 }
@@ -79,80 +83,39 @@ pub enum BuildEffect {
     LogLag { beats: usize },
 }
 
-impl RequestEffect {
-    pub(super) fn name(&self) -> &'static str {
-        match self {
-            Self::Throttle { .. } => "throttle",
-            Self::Fail { .. } => "fail",
-            Self::Drop => "drop",
-            Self::LoseReply => "lose_reply",
-            Self::Slow { .. } => "slow",
-            Self::ExpiredSignature => "expired_signature",
-        }
-    }
-
-    pub(super) fn delay(&self) -> Option<Duration> {
-        match self {
-            Self::Slow { millis } => Some(Duration::from_millis(*millis)),
-            _ => None,
-        }
-    }
-
-    /// The answer that replaces the call's own.
-    pub(super) fn instead(&self, path: &str) -> Option<Response> {
-        let response = match self {
-            Self::Throttle { retry_after_s } if storage::owns(path) => {
-                retry_after(StorageError::BUSY.into_response(), Some(*retry_after_s))
-            }
-            Self::Throttle { retry_after_s } => {
-                retry_after(failure(StatusCode::TOO_MANY_REQUESTS, path), Some(*retry_after_s))
-            }
-            Self::Fail { status, html, retry_after_s } => {
-                let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-                let body = if *html { page(status) } else { failure(status, path) };
-                retry_after(body, *retry_after_s)
-            }
-            Self::ExpiredSignature => {
-                StorageError::authentication("Signature not valid in the specified time frame").into_response()
-            }
-            Self::Drop | Self::LoseReply | Self::Slow { .. } => return None,
-        };
-        Some(response)
-    }
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum RevisionEffect {
+    /// The container whose image has the fault's part, or else the first, exits after every start: first the revision
+    /// is degraded, then failed.
+    Crashing,
+    /// It is provisioned and runs, and its readiness probe never passes.
+    NeverReady,
+    /// Its operation fails, because the registry does not let its image be pulled.
+    ImageRefused,
+    /// It counts as running and as ready, and has no replica.
+    ZeroReplicas,
+    /// It is well, and no longer so many seconds later.
+    Degrading { after_s: u32, since: Since },
+    /// It counts as healthy, and its application answers 503.
+    Unresponsive,
 }
 
-fn failure(status: StatusCode, path: &str) -> Response {
-    if storage::owns(path) {
-        return (status, [(header::CONTENT_TYPE, "application/xml")], Body::empty()).into_response();
-    }
-    let (code, message) = match status.as_u16() {
-        429 => ("TooManyRequests", "The request is being throttled."),
-        403 => ("AuthorizationFailed", "The client does not have authorization to perform the action over the scope."),
-        503 => ("ServerTimeout", "The server is too busy to take the request."),
-        _ => ("InternalServerError", "Encountered internal server error."),
-    };
-    ArmError::new(status, code, message).into_response()
-}
-
-fn page(status: StatusCode) -> Response {
-    let body = format!(
-        "<html><head><title>{status}</title></head><body><h2>Our services aren't available right now</h2><p>Ref A: 0 Ref B: 0 Ref C: 0</p></body></html>"
-    );
-    (status, [(header::CONTENT_TYPE, "text/html")], body).into_response()
-}
-
-fn retry_after(mut response: Response, seconds: Option<u64>) -> Response {
-    if let Some(seconds) = seconds {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-    }
-    response
+/// What the time of a revision that degrades is counted from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Since {
+    /// It passed its readiness probe.
+    Ready,
+    /// It got traffic.
+    Traffic,
 }
 
 /// Takes the first fault that this request meets.
 pub(super) fn met_by_request(faults: &mut Vec<Fault>, verb: &str, target: &str) -> Option<RequestEffect> {
     let index = faults.iter().position(|fault| {
         matches!(fault, Fault::Request { method, path, .. }
-            if method.as_deref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(verb)) && target.contains(path.as_str()))
+            if method.as_deref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(verb)) && matches_path(path, target))
     })?;
     let Some(Fault::Request { effect, after, count, .. }) = faults.get_mut(index) else { return None };
     if *after > 0 {
@@ -165,6 +128,28 @@ pub(super) fn met_by_request(faults: &mut Vec<Fault>, verb: &str, target: &str) 
         faults.remove(index);
     }
     Some(effect)
+}
+
+fn matches_path(wanted: &str, target: &str) -> bool {
+    match wanted.strip_suffix('$') {
+        Some(end) => target.ends_with(end),
+        None => target.contains(wanted),
+    }
+}
+
+/// Takes every fault that a revision of this name and of these images meets, each with its part.
+pub(super) fn met_by_revision(faults: &mut Vec<Fault>, name: &str, images: &[String]) -> Vec<(RevisionEffect, String)> {
+    let mut met = Vec::new();
+    for fault in faults.iter_mut() {
+        if let Fault::Revision { part, effect, count } = fault
+            && (name.contains(part.as_str()) || images.iter().any(|image| image.contains(part.as_str())))
+        {
+            met.push((effect.clone(), part.clone()));
+            *count = count.saturating_sub(1);
+        }
+    }
+    faults.retain(|fault| !matches!(fault, Fault::Revision { count: 0, .. }));
+    met
 }
 
 /// Takes every fault that a build of these images meets.
@@ -210,6 +195,23 @@ mod tests {
         let mut faults = vec![Fault::Build { image: "elb-api".into(), effect: effect.clone(), count: 1 }];
         assert_eq!(met_by_build(&mut faults, &["elb-frontend:v1".into()]), []);
         assert_eq!(met_by_build(&mut faults, &["elb-api:v1".into()]), [effect]);
+        assert!(faults.is_empty());
+    }
+
+    #[test]
+    fn a_path_may_be_tied_to_its_end() {
+        assert!(matches_path("/app$", "/x/app") && !matches_path("/app$", "/x/app/revisions"));
+        assert!(matches_path("/app", "/x/app/revisions"));
+    }
+
+    #[test]
+    fn a_fault_of_revisions_meets_a_name_or_an_image() {
+        let effect = RevisionEffect::NeverReady;
+        let fault = Fault::Revision { part: "v2".into(), effect: effect.clone(), count: 2 };
+        let mut faults = vec![fault];
+        assert_eq!(met_by_revision(&mut faults, "app--v1", &["r/api:v1".into()]), []);
+        assert_eq!(met_by_revision(&mut faults, "app--v2", &["r/api:v1".into()]), [(effect.clone(), "v2".into())]);
+        assert_eq!(met_by_revision(&mut faults, "app--x", &["r/api:v2".into()]), [(effect, "v2".into())]);
         assert!(faults.is_empty());
     }
 

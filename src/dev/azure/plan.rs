@@ -3,6 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use super::context::Context;
+use super::dataplane::Manifest;
 use super::dockerfile::Dockerfile;
 use super::faults::BuildEffect;
 use super::schedule::BuildRequest;
@@ -58,6 +59,8 @@ pub(super) struct OutputImage {
     pub(super) repository: String,
     pub(super) tag: String,
     pub(super) digest: String,
+    /// What its manifest is made from.
+    pub(super) content: String,
 }
 
 /// One step of time in the life of a run.
@@ -129,7 +132,7 @@ pub(super) fn plan(
         }
         Ok(Steps { beats: steps, ended }) => {
             beats.extend(steps.into_iter().map(|lines| Beat::going(Status::Running, lines)));
-            beats.extend(ending(run, request, ended, &digest(request, &context), login_server, &bases));
+            beats.extend(ending(run, request, ended, &content(request, &context), login_server, &bases));
         }
     }
     beats
@@ -147,10 +150,11 @@ fn ending(
     run: &str,
     request: &BuildRequest,
     ended: Ended,
-    digest: &str,
+    content: &str,
     login_server: &str,
     bases: &[String],
 ) -> Vec<Beat> {
+    let digest = &Manifest::of(content).digest();
     let image = match ended {
         Ended::Built { image } => image,
         Ended::Failed => return vec![Beat::over(Status::Failed, transcript::failed(run), FAILED)],
@@ -179,6 +183,7 @@ fn ending(
             repository: repository.to_owned(),
             tag: tag.to_owned(),
             digest: digest.to_owned(),
+            content: content.to_owned(),
         }));
     }
     let lines = transcript::succeeded(run, &full, digest, bases);
@@ -191,7 +196,7 @@ fn with_tag(name: String) -> String {
 }
 
 /// The same for the same sources, Dockerfile, arguments, target and platform.
-fn digest(request: &BuildRequest, context: &Context) -> String {
+fn content(request: &BuildRequest, context: &Context) -> String {
     let mut hasher = Sha256::new();
     hasher.update(context.digest());
     let mut field = |text: &str| {
@@ -206,5 +211,5 @@ fn digest(request: &BuildRequest, context: &Context) -> String {
         field(&name);
         field(&value);
     }
-    format!("sha256:{}", hex::encode(hasher.finalize()))
+    hex::encode(hasher.finalize())
 }

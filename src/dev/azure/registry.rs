@@ -7,6 +7,8 @@ use serde_json::json;
 use super::world::Sim;
 
 pub(super) const LOCATION: &str = "westeurope";
+/// As some providers write it.
+pub(super) const LOCATION_SHOWN: &str = "West Europe";
 
 pub(super) fn get(sim: &Sim) -> Response {
     let disabled = json!({"status": "disabled"});

@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::request::Received;
 use super::world::Sim;
-use super::{admin, arm, entra, identity, storage};
+use super::{admin, apps, arm, dataplane, entra, identity, storage};
 
 /// Blocks: builds are planned while their request waits.
 pub(super) fn answer(sim: &Sim, request: &Received) -> Response {
@@ -16,6 +16,10 @@ pub(super) fn answer(sim: &Sim, request: &Received) -> Response {
         admin::answer(sim, request)
     } else if arm::owns(path) {
         arm::answer(sim, request)
+    } else if dataplane::owns(path) {
+        dataplane::answer(sim, request)
+    } else if apps::owns(path) {
+        apps::answer(sim, request)
     } else if storage::owns(path) {
         storage::answer(sim, request)
     } else {

@@ -118,7 +118,7 @@ pub(super) fn queue(sim: &Sim, world: &mut World, body: &Value, claims: &Value) 
     let changed_by = arm::changed_by(claims, now);
     let archive = world.uploads.get(&build.source).cloned().flatten();
     let id = format!("cf{}", base_36(world.runs.len() + 1));
-    let plan = plan(&id, &build, archive.as_deref(), &sim.login_server(), &effects);
+    let plan = plan(&id, &build, archive.as_deref(), sim.login_server(), &effects);
     let mut hindrance = Hindrance { stuck: false, lag: [0, 0, 1, 2][world.rng.usize(0..4)] };
     for effect in &effects {
         match effect {

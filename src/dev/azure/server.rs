@@ -83,21 +83,32 @@ async fn handle(
         Err(_) => return Ok(StatusCode::PAYLOAD_TOO_LARGE.into_response()),
     };
     let received = Received { parts, body };
-    if let Some(mut response) = effect.and_then(|effect| effect.instead(path)) {
-        // A gateway's page comes from before Resource Manager.
-        let page = response.headers().get("content-type").is_some_and(|kind| kind == "text/html");
-        if arm::owns(path) && !page {
-            arm_headers::decorate(sim, &received, response.headers_mut());
-        }
-        return Ok(response);
+    if let Some(response) = effect.and_then(|effect| effect.instead(path)) {
+        return Ok(decorated(sim, &received, response));
     }
-    let sim = sim.clone();
-    let answered = tokio::task::spawn_blocking(move || routes::answer(&sim, &received)).await;
+    let (sim, received) = (sim.clone(), Arc::new(received));
+    let (answering, asked) = (sim.clone(), received.clone());
+    let answered = tokio::task::spawn_blocking(move || routes::answer(&answering, &asked)).await;
+    if let Some(delay) = effect.and_then(RequestEffect::late) {
+        tokio::time::sleep(delay).await;
+    }
+    if let Some(response) = effect.and_then(|effect| effect.afterwards(path)) {
+        return Ok(decorated(&sim, &received, response));
+    }
     match answered {
         Ok(_) if effect == Some(&RequestEffect::LoseReply) => Err(Dropped),
         Ok(response) => Ok(response),
         Err(_) => Ok(StatusCode::INTERNAL_SERVER_ERROR.into_response()),
     }
+}
+
+/// A fault's answer with the headers of Resource Manager; a gateway's page comes from before it.
+fn decorated(sim: &Sim, request: &Received, mut response: Response) -> Response {
+    let page = response.headers().get("content-type").is_some_and(|kind| kind == "text/html");
+    if arm::owns(request.path()) && !page {
+        arm_headers::decorate(sim, request, response.headers_mut());
+    }
+    response
 }
 
 fn header(request: &Request<Incoming>, name: &str) -> Option<String> {

@@ -10,9 +10,10 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use super::apps::RevisionRecord;
 use super::faults::Fault;
 use super::keys::{Key, Keys};
-use super::options::SimOptions;
+use super::options::{RevisionsMode, SimOptions};
 use super::request::RequestRecord;
 use super::run_view::RunRecord;
 use super::server;
@@ -66,6 +67,7 @@ impl SimulatedAzure {
             ("PLATFORM_SUBSCRIPTION_ID", options.subscription_id.clone()),
             ("PLATFORM_RESOURCE_GROUP", options.resource_group.clone()),
             ("PLATFORM_ACR_NAME", options.registry.clone()),
+            ("PLATFORM_CONTAINER_APP", options.container_app.clone()),
             ("WINDLASS_AUTH_TENANT_ID", options.tenant_id.clone()),
             ("WINDLASS_AUTH_AUDIENCE", options.audience.clone()),
         ]
@@ -108,9 +110,47 @@ impl SimulatedAzure {
         self.sim.world().up_to_date(&self.sim).runs.iter().map(RunRecord::of).collect()
     }
 
-    /// `repository:tag` to digest, of what was pushed.
+    /// `repository:tag` to digest, of everything in the registry.
     pub fn images(&self) -> BTreeMap<String, String> {
-        self.sim.world().up_to_date(&self.sim).images.clone()
+        self.sim.world().up_to_date(&self.sim).registry.tagged()
+    }
+
+    /// Puts an image into the registry that no build made; its digest. The same tag of the same repository has the
+    /// same digest each time.
+    pub fn push_image(&self, repository: &str, tag: &str) -> String {
+        self.sim.world().push_image(&self.sim, repository, tag)
+    }
+
+    /// `repository:tag` takes the tag away, `repository@digest` the manifest with all its tags. Whether it was there.
+    pub fn delete_image(&self, image: &str) -> bool {
+        let mut world = self.sim.world();
+        world.up_to_date(&self.sim);
+        world.registry.delete(image)
+    }
+
+    /// What the registry's tokens may allow at most, from now on: actions such as `pull` and `metadata_read`.
+    pub fn set_registry_rights(&self, actions: &[&str]) {
+        self.sim.world().registry_rights = actions.iter().map(|&action| action.to_owned()).collect();
+    }
+
+    /// The container app as a GET shows it, without the values of its secrets; null when it is gone.
+    pub fn app(&self) -> Value {
+        self.sim.world().app_up_to_date(&self.sim).told(&self.sim)
+    }
+
+    /// All revisions that are kept, in the order of their making.
+    pub fn revisions(&self) -> Vec<RevisionRecord> {
+        self.sim.world().app_up_to_date(&self.sim).records()
+    }
+
+    /// The app vanishes at once; an operation on it fails.
+    pub fn delete_app(&self) {
+        self.sim.world().apps.vanish(&self.sim);
+    }
+
+    /// As if somebody had changed the app's mode long ago; its traffic rules stay as they are.
+    pub fn set_revisions_mode(&self, mode: RevisionsMode) {
+        self.sim.world().apps.set_mode(mode, self.sim.clock.now());
     }
 
     /// Every request so far, those to `/_sim/` left out.

@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::apps::{Apps, IMAGES, PollSigner, TAG, installed_at};
 use super::clock::Clock;
+use super::dataplane::{Manifest, Registry, RegistryTokens};
 use super::faults::Fault;
 use super::keys::Keys;
 use super::options::SimOptions;
@@ -37,6 +40,9 @@ pub(super) struct Sim {
     pub(super) clock: Clock,
     pub(super) keys: Keys,
     pub(super) sas: Sas,
+    /// Signs the addresses of operations.
+    pub(super) polls: PollSigner,
+    pub(super) registry_tokens: RegistryTokens,
     pub(super) identity: Identity,
     pub(super) app: App,
     world: Mutex<World>,
@@ -53,18 +59,28 @@ pub(super) struct World {
     pub(super) runs: Vec<Run>,
     /// By their name in lower case.
     pub(super) task_runs: BTreeMap<String, TaskRun>,
-    /// `repository:tag` to digest.
-    pub(super) images: BTreeMap<String, String>,
+    pub(super) registry: Registry,
+    /// What the registry's tokens may allow at most.
+    pub(super) registry_rights: Vec<String>,
+    pub(super) apps: Apps,
 }
 
+const REGISTRY_RIGHTS: [&str; 6] = ["pull", "push", "delete", "metadata_read", "metadata_write", "*"];
+
 impl World {
-    fn new(seed: u64) -> Self {
+    fn new(options: &SimOptions, base: &str, now: OffsetDateTime) -> Self {
+        let mut registry = Registry::default();
+        for repository in IMAGES {
+            registry.push(repository, TAG, Manifest::of(&format!("{repository} as installed")), installed_at(now));
+        }
         Self {
-            rng: fastrand::Rng::with_seed(seed),
+            rng: fastrand::Rng::with_seed(options.seed),
             uploads: BTreeMap::new(),
             runs: Vec::new(),
             task_runs: BTreeMap::new(),
-            images: BTreeMap::new(),
+            registry,
+            registry_rights: REGISTRY_RIGHTS.map(str::to_owned).to_vec(),
+            apps: Apps::new(options, host(base), now),
         }
     }
 
@@ -79,18 +95,40 @@ impl World {
         let pushing = !run.status.is_terminal();
         run.look(sim.clock.now(), sim.options.pace);
         for image in run.outputs.iter().filter(|_| pushing) {
-            self.images.insert(format!("{}:{}", image.repository, image.tag), image.digest.clone());
+            let at = run.finished_at.unwrap_or_else(|| sim.clock.now());
+            self.registry.push(&image.repository, &image.tag, Manifest::of(&image.content), at);
         }
         Some(run)
     }
 
-    /// Every run as it is by now, without the look that lets a run without a pace go on.
+    pub(super) fn push_image(&mut self, sim: &Sim, repository: &str, tag: &str) -> String {
+        self.up_to_date(sim);
+        self.registry.push(repository, tag, Manifest::of(&format!("{repository}:{tag} by hand")), sim.clock.now())
+    }
+
+    /// Lets the app and its operations go on.
+    pub(super) fn look_at_app(&mut self, sim: &Sim) {
+        self.up_to_date(sim);
+        if sim.options.pace.is_zero() {
+            self.apps.look(sim.clock.now(), sim.options.pace);
+        }
+    }
+
+    /// The app as it is by now, without the look that lets a rollout without a pace go on.
+    pub(super) fn app_up_to_date(&mut self, sim: &Sim) -> &Apps {
+        self.up_to_date(sim);
+        self.apps.wear(sim.clock.now());
+        &self.apps
+    }
+
+    /// Everything as it is by now, without the look that lets a run without a pace go on.
     pub(super) fn up_to_date(&mut self, sim: &Sim) -> &Self {
         if !sim.options.pace.is_zero() {
             let ids: Vec<String> = self.runs.iter().map(|run| run.id.clone()).collect();
             for id in ids {
                 self.look_at(sim, &id);
             }
+            self.apps.look(sim.clock.now(), sim.options.pace);
         }
         self
     }
@@ -99,13 +137,16 @@ impl World {
 impl Sim {
     pub(super) fn new(options: SimOptions, base: String, keys: Keys) -> Self {
         let id = || Uuid::new_v4().to_string();
-        let world = Mutex::new(World::new(options.seed));
+        let clock = Clock::default();
+        let world = Mutex::new(World::new(&options, &base, clock.now()));
         Self {
             options,
             base,
-            clock: Clock::default(),
+            clock,
             keys,
             sas: Sas::new(Uuid::new_v4().as_bytes()),
+            polls: PollSigner::new(Uuid::new_v4().as_bytes()),
+            registry_tokens: RegistryTokens::new(Uuid::new_v4().as_bytes()),
             identity: Identity { client_id: id(), object_id: id(), header: id() },
             app: App { client_id: id(), object_id: id(), secret: id() },
             world,
@@ -128,10 +169,10 @@ impl Sim {
 
     /// As after a start; keys and identities stay.
     pub(super) fn reset(&self) {
-        *self.world() = World::new(self.options.seed);
+        self.clock.reset();
+        *self.world() = World::new(&self.options, &self.base, self.clock.now());
         self.faults().clear();
         self.requests().clear();
-        self.clock.reset();
     }
 
     pub(super) fn issuer_v1(&self) -> String {
@@ -142,8 +183,9 @@ impl Sim {
         format!("{}/{}/v2.0", self.base, self.options.tenant_id)
     }
 
-    pub(super) fn login_server(&self) -> String {
-        format!("{}.azurecr.io", self.options.registry.to_lowercase())
+    /// The registry's data plane is served beside everything else.
+    pub(super) fn login_server(&self) -> &str {
+        host(&self.base)
     }
 
     /// The resource id of the registry.
@@ -153,4 +195,8 @@ impl Sim {
             "/subscriptions/{subscription_id}/resourceGroups/{resource_group}/providers/Microsoft.ContainerRegistry/registries/{registry}"
         )
     }
+}
+
+fn host(base: &str) -> &str {
+    base.strip_prefix("http://").unwrap_or(base)
 }

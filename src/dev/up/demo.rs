@@ -16,6 +16,9 @@ pub const REPOSITORY: &str = "platform";
 
 const LOOK: Duration = Duration::from_millis(300);
 
+/// The states of an upgrade that is over.
+const ENDS: [&str; 5] = ["succeeded", "failed_pre", "failed_rollout", "rolled_back", "rollback_failed"];
+
 /// Makes the sample anew and points upgrades at it.
 pub async fn serve_sample(options: &UpOptions, settings: &mut Settings) -> anyhow::Result<GitServer> {
     let root = options.data.join("demo");
@@ -85,7 +88,8 @@ async fn follow(client: &reqwest::Client, base: &str) -> anyhow::Result<Value> {
         let get = |path: String| client.get(format!("{base}{path}")).bearer_auth(DEV_BYPASS_TOKEN).send();
         let status: Value = get("/api/upgrade/status".to_owned()).await?.json().await?;
         let state = status["state"].as_str().unwrap_or_default().to_owned();
-        let line = format!("{state} {}%", status["progress"]);
+        let waiting = status["waiting_for"].as_str().map(|what| format!(", waiting for {what}")).unwrap_or_default();
+        let line = format!("{state} {}%{waiting}", status["progress"]);
         if line != last {
             println!("== {line}");
             last = line;
@@ -100,7 +104,7 @@ async fn follow(client: &reqwest::Client, base: &str) -> anyhow::Result<Value> {
             }
             shown.insert(component, from + text.len() as u64);
         }
-        if matches!(state.as_str(), "succeeded" | "failed_pre") {
+        if ENDS.contains(&state.as_str()) {
             return Ok(status);
         }
         tokio::time::sleep(LOOK).await;

@@ -127,6 +127,10 @@ pub fn pipeline(upgrade: &Arc<Upgrade>) -> Pipeline {
 }
 
 pub fn rollback(upgrade: &Arc<Upgrade>) -> Pipeline {
-    let work: Vec<Arc<dyn Phase>> = vec![Arc::new(RollingBack { upgrade: Arc::clone(upgrade) })];
-    Pipeline { spec: &ROLLBACK, work, timers: Vec::new(), resume: None }
+    Pipeline {
+        spec: &ROLLBACK,
+        work: vec![Arc::new(RollingBack { upgrade: Arc::clone(upgrade) })],
+        timers: Vec::new(),
+        resume: None,
+    }
 }

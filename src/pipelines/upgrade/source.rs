@@ -27,6 +27,10 @@ const ABANDONED: Duration = Duration::from_secs(3600);
 
 #[async_trait]
 impl Source for GitSource {
+    fn is_configured(&self) -> bool {
+        self.remote.is_some()
+    }
+
     async fn discover(&self) -> Result<Discovery, PhaseError> {
         let remote = self.remote()?;
         discover(remote, &DiscoveryLimits::default()).await.map_err(|error| git_error(&error, remote))

@@ -27,7 +27,8 @@ pub const SPEC: PipelineSpec = PipelineSpec {
         // A fetch cannot be continued by another delivery, so it gets most of what the host allows.
         PhaseSpec { delivery: Duration::from_secs(200), ..phase("fetching", minutes(10)) },
         phase("building", minutes(30)),
-        PhaseSpec { waits_for_people: true, ..phase("approving", minutes(43_200)) },
+        // A little more than the longest that may be configured, so that the phase itself says that it was in vain.
+        PhaseSpec { waits_for_people: true, ..phase("approving", minutes(43_200 + 60)) },
         phase("patching", minutes(5)),
         PhaseSpec { retry: PERSISTENT, ..phase("rolling-out", minutes(15)) },
         // An hour of proving at the most, and a day for a person's verdict.

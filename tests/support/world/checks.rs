@@ -29,6 +29,12 @@ pub fn transaction(tables: &mut Tables, partition: &str, writes: &[Write], now: 
         run_step(before.as_ref(), &after, writes, now, &mut breaches);
         let link = tables.rows.get(&(partition.to_owned(), "chain".to_owned())).map(|row| &row.record);
         chain_step(before.as_ref(), &after, link, writes, &mut breaches);
+        if writes.iter().any(|write| write.key().starts_with("doc:")) {
+            let lock = tables.rows.get(&(partition.to_owned(), "lock".to_owned()));
+            if lock.and_then(|lock| lock.record["owner"].as_str()) != Some(after.id.to_string().as_str()) {
+                breaches.push(format!("I4: {} wrote a document without the lock", after.id));
+            }
+        }
         tables.live += usize::from(before.is_none());
         tables.live -= usize::from(after.is_ended() && before.is_some_and(|before| !before.is_ended()));
     }

@@ -90,6 +90,12 @@ impl World {
         Some(tables.rows.get(&key)?.record["owner"].as_str().expect("a lock has an owner").to_owned())
     }
 
+    /// A document as it is stored.
+    pub fn document(&self, scope: &str, name: &str) -> Option<Value> {
+        let key = (Scope::new(scope).tag().to_string(), format!("doc:{name}"));
+        self.tables.lock().expect("never poisoned").rows.get(&key).map(|row| row.record["value"].clone())
+    }
+
     pub async fn history(&self, id: &RunId) -> Vec<Event> {
         self.engine("reader").history(id).await.expect("a history can be read")
     }

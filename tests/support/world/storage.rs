@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use serde_json::json;
 use tokio::sync::Notify;
 use windlass::engine::ports::{
     Appended, Clock, LogStore, RunStore, StoreError, Stored, TicketQueue, TransactError, Version, Write,
@@ -34,6 +35,10 @@ pub struct Tables {
     pub segments: BTreeMap<String, Vec<u8>>,
     /// Blocks that a segment takes before it is full; 0 for no limit.
     pub blocks: usize,
+    /// Bytes that a row may have; 0 for no limit.
+    pub largest: usize,
+    /// A row whose value is gone from where it was put aside.
+    pub gone: Option<String>,
     pub appends: BTreeMap<String, usize>,
     pub sent: u64,
     /// Runs that have not ended.
@@ -76,6 +81,9 @@ impl Storage {
 impl RunStore for Storage {
     async fn get(&self, partition: &str, key: &str) -> Result<Option<Stored>, StoreError> {
         self.operate(format!("get {key}"), |tables| {
+            if tables.gone.as_deref() == Some(key) {
+                return Err(StoreError::Refused("404 BlobNotFound".into()));
+            }
             Ok(tables.rows.get(&(partition.to_owned(), key.to_owned())).cloned())
         })
         .await
@@ -85,6 +93,15 @@ impl RunStore for Storage {
         let clock = Arc::clone(&self.injector.clock);
         let name = format!("transact {}", writes.first().map(Write::key).unwrap_or_default());
         self.operate(name, |tables| {
+            let too_large = |write: &Write| match write {
+                Write::Insert { record, .. } | Write::Replace { record, .. } => {
+                    tables.largest > 0 && json!(record).to_string().len() > tables.largest
+                }
+                Write::Delete { .. } => false,
+            };
+            if writes.iter().any(too_large) {
+                return Err(StoreError::Refused("the row is too large".into()).into());
+            }
             for (index, write) in writes.iter().enumerate() {
                 let found = tables.rows.get(&(partition.to_owned(), write.key().to_owned()));
                 let fits = match write {

@@ -30,6 +30,11 @@ pub struct Context {
 
 #[async_trait]
 pub trait Source: Send + Sync {
+    /// Whether there is a repository at all.
+    fn is_configured(&self) -> bool {
+        true
+    }
+
     /// What the repository has to offer. Changes nothing.
     async fn discover(&self) -> Result<Discovery, PhaseError>;
 

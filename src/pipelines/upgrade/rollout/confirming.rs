@@ -61,7 +61,7 @@ impl Confirming {
         let upgrade = Arc::clone(&self.upgrade);
         let body = |app: &ContainerApp| -> Result<Value, PhaseError> {
             let traffic = watch::all_to(&app.traffic, &revision);
-            Ok(upgrade.change_of(app, rolling_back::configuration(&traffic)))
+            Ok(upgrade.change_of(app, watch::configuration(&traffic)))
         };
         let wanted = Wanted {
             change: |state| state.rollout.as_mut().map(|rollout| &mut rollout.flip),

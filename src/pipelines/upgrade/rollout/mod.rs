@@ -7,7 +7,7 @@
 //! | `patching` | phase: the snapshot, and the intention |
 //! | `rolling_out` | phase: the template goes in, the revision becomes ready |
 //! | `validating`, `confirming` | phases of blue_green: proved without traffic, watched under it |
-//! | `rolling_back` | phase: the platform becomes what the snapshot says |
+//! | `rolling_back`, `returning` | phase: the platform becomes what the snapshot says |
 //! | `apply` | one change of the app, known again by what it made |
 //! | `judge`, `watch` | what a look says of a revision; patience with it |
 //! | `template`, `suffix`, `conceal` | templates, names of revisions, secrets in templates; pure |
@@ -24,6 +24,7 @@ mod judge;
 mod patching;
 pub mod plan;
 pub mod preflight;
+mod returning;
 pub mod rolling_back;
 mod rolling_out;
 pub mod snapshot;

@@ -44,7 +44,7 @@ impl Phase for RollingOut {
                 self.ready(ctx, state).await
             }
             Health::Waiting(what) | Health::Sick { what, .. } => {
-                let after = hint.map_or(self.upgrade.rollout.poll, |hint| hint.min(self.upgrade.rollout.poll));
+                let after = self.upgrade.rollout.poll.max(hint.unwrap_or_default());
                 Ok(Outcome::Wait { after, reason: what })
             }
         }

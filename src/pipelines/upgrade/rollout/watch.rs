@@ -105,6 +105,11 @@ pub fn all_to(traffic: &[TrafficWeight], revision: &str) -> Value {
     merged(entries)
 }
 
+/// What to merge into an app to give it this traffic. It makes no revision.
+pub fn configuration(traffic: &Value) -> Value {
+    json!({"configuration": {"ingress": {"traffic": traffic}}})
+}
+
 /// Whether all traffic goes to that revision.
 pub fn goes_all_to(traffic: &[TrafficWeight], revision: &str) -> bool {
     let to = |entry: &&TrafficWeight| !entry.latest_revision && entry.revision_name.as_deref() == Some(revision);
