@@ -88,6 +88,7 @@ impl App {
             upgrade: Arc::new(UpgradeHttp {
                 admin_oids: config.upgrade.admin_oids.clone(),
                 components: config.upgrade.components.iter().map(|component| component.name.clone()).collect(),
+                platform,
             }),
             readiness: Arc::clone(&readiness) as _,
         };

@@ -73,6 +73,18 @@ impl Engine {
         }
         Err(StartError::overtaken(&opening.scope))
     }
+
+    /// What an earlier request with the same key started, without starting anything.
+    pub async fn started(&self, request: &StartRequest) -> Result<Option<Started>, StartError> {
+        let Some(key) = &request.idempotency_key else { return Ok(None) };
+        let unknown = || StartError::UnknownPipeline(request.pipeline.to_owned());
+        let pipeline = self.registry.get(request.pipeline).ok_or_else(unknown)?;
+        let key = Key { key: key.clone(), payload: digest(request) };
+        match self.find_by_key(&request.scope, Some(&key)).await? {
+            Keyed::Started(run) => self.replay(pipeline, *run).await.map(Some),
+            Keyed::Unused | Keyed::NeverBegan(_) => Ok(None),
+        }
+    }
 }
 
 /// What makes two requests the same. Objects of serde_json are sorted by key, so the order of fields does not count.

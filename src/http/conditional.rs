@@ -4,6 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, header};
+use serde::Serialize;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
@@ -16,9 +18,18 @@ pub struct Tag(String);
 impl Tag {
     /// `form` names the way in which the run is shown; every write to the run gives another tag.
     pub fn of(form: &str, run: Option<&Run>) -> Self {
-        const DIGITS: usize = 20;
         let state = run.map(|run| (&run.id, run.seq, &run.operation));
-        let mut hash = hex::encode(Sha256::digest(serde_json::json!([form, state]).to_string()));
+        Self::hashed(&serde_json::json!([form, state]))
+    }
+
+    /// The tag of the same and of what is shown beside it.
+    pub fn with(self, shown: &impl Serialize) -> Self {
+        Self::hashed(&serde_json::json!([self.0, shown]))
+    }
+
+    fn hashed(of: &Value) -> Self {
+        const DIGITS: usize = 20;
+        let mut hash = hex::encode(Sha256::digest(of.to_string()));
         hash.truncate(DIGITS);
         Self(hash)
     }

@@ -140,8 +140,8 @@ impl ApiError {
         Self { status, code, message, retry_after: None, challenge: None, detail: None }
     }
 
-    /// In whole seconds, rounded up, at least one.
-    fn with_retry_after(self, pause: Duration) -> Self {
+    /// Adds when to try again: in whole seconds, rounded up, at least one.
+    pub fn with_retry_after(self, pause: Duration) -> Self {
         let seconds = u32::try_from(pause.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX);
         Self { retry_after: Some(seconds.max(1)), ..self }
     }

@@ -12,6 +12,7 @@ use super::boundary::behind_boundary;
 use super::health::Readiness;
 use super::{path, routes};
 use crate::engine::Engine;
+use crate::pipelines::upgrade::Upgrade;
 
 /// What handlers work with.
 #[derive(Clone)]
@@ -23,12 +24,14 @@ pub struct HttpState {
 }
 
 /// What the upgrade's routes have to know.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone)]
 pub struct UpgradeHttp {
     /// Who may upgrade without the role, by object id in lower case.
     pub admin_oids: Vec<String>,
     /// The components' names in the order of configuration; each has a log `build-<name>`.
     pub components: Vec<String>,
+    /// What plans and rollbacks look at, as the phases do.
+    pub platform: Arc<Upgrade>,
 }
 
 impl UpgradeHttp {

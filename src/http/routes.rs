@@ -70,6 +70,12 @@ pub const FUNCTIONS: &[HttpFunction] = &[
         ],
     },
     HttpFunction {
+        name: "upgrade-rollback",
+        methods: &["post"],
+        route: "api/upgrade/rollback",
+        serves: &[Endpoint { path: "/api/upgrade/rollback", handlers: || post(upgrade::rollback) }],
+    },
+    HttpFunction {
         name: "upgrade-start",
         methods: &["post"],
         route: "api/upgrade/start",
@@ -83,12 +89,18 @@ pub const FUNCTIONS: &[HttpFunction] = &[
     },
     HttpFunction {
         name: "upgrade-views",
-        methods: &["get"],
+        methods: &["get", "post"],
         route: "api/upgrade/{*rest}",
-        serves: &[Endpoint {
-            path: "/api/upgrade/jobs/{job_id}/build-log/{component}",
-            handlers: || get(upgrade::build_log),
-        }],
+        serves: &[
+            Endpoint { path: "/api/upgrade/plan", handlers: || post(upgrade::plan) },
+            Endpoint { path: "/api/upgrade/history", handlers: || get(upgrade::history) },
+            Endpoint { path: "/api/upgrade/rollback-preflight", handlers: || get(upgrade::rollback_preflight) },
+            Endpoint { path: "/api/upgrade/escape-hatch", handlers: || get(upgrade::escape_hatch) },
+            Endpoint { path: "/api/upgrade/jobs/{job_id}/approve", handlers: || post(upgrade::approve) },
+            Endpoint { path: "/api/upgrade/jobs/{job_id}/verdict", handlers: || post(upgrade::verdict) },
+            Endpoint { path: "/api/upgrade/jobs/{job_id}/retry", handlers: || post(upgrade::retry) },
+            Endpoint { path: "/api/upgrade/jobs/{job_id}/build-log/{component}", handlers: || get(upgrade::build_log) },
+        ],
     },
 ];
 

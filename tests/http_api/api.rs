@@ -15,12 +15,13 @@ use tower::ServiceExt;
 use windlass::config::{AuthConfig, EasyAuthConfig};
 use windlass::engine::context::PhaseContext;
 use windlass::engine::ports::Clock;
-use windlass::engine::{Engine, Outcome, Phase, PhaseError, PhaseSpec, Pipeline, PipelineSpec, Registry};
+use windlass::engine::{Engine, Outcome, Phase, PhaseError, PhaseSpec, Pipeline, PipelineSpec, Registry, ResumeFn};
 use windlass::http::auth::Authenticator;
 use windlass::http::{Check, HttpState, Readiness, UpgradeHttp, router};
-use windlass::model::{RetryPolicy, Run, Timestamp, Verdict};
+use windlass::model::{Failure, RetryPolicy, Run, Timestamp, Verdict};
 use windlass::pipelines::probe;
 
+use crate::platform::{COMPONENTS, Outside};
 use crate::support::world::{Chaos, Fault, Mode, World};
 
 /// A caller: object id and role.
@@ -45,12 +46,25 @@ const fn phase(name: &'static str) -> PhaseSpec {
 
 const UPGRADE: PipelineSpec = PipelineSpec {
     name: "upgrade",
-    phases: &[phase("fetching"), phase("building")],
+    phases: &[
+        phase("fetching"),
+        phase("building"),
+        phase("approving"),
+        phase("patching"),
+        phase("rolling-out"),
+        phase("validating"),
+        phase("confirming"),
+        phase(BACK),
+    ],
     queued: Duration::from_secs(7200),
     budget: Duration::from_secs(7200),
     logs: "upgrade-logs",
     timers: &[],
 };
+
+const ROLLBACK: PipelineSpec = PipelineSpec { name: "rollback", phases: &[phase(BACK)], ..UPGRADE };
+
+const BACK: &str = "rolling-back";
 
 /// What one delivery of an upgrade does.
 pub struct Act {
@@ -62,6 +76,10 @@ pub struct Act {
 impl Act {
     pub fn next(state: Value) -> Self {
         Self { state, lines: Vec::new(), answer: Ok(Outcome::Next) }
+    }
+
+    pub fn enter(phase: &'static str, state: Value) -> Self {
+        Self { state, lines: Vec::new(), answer: Ok(Outcome::Enter(phase)) }
     }
 
     /// A minute's wait.
@@ -96,6 +114,12 @@ impl Phase for Script {
             ctx.log(log, &line);
         }
         act.answer
+    }
+
+    /// What has a state that says so goes back.
+    fn fallback(&self, ctx: &PhaseContext, _: &Failure) -> Option<&'static str> {
+        let state: Value = ctx.state().ok()?;
+        (state["goes_back"] == true).then_some(BACK)
     }
 }
 
@@ -134,6 +158,7 @@ pub struct Api {
     pub engine: Engine,
     pub health: Arc<Health>,
     pub router: Router,
+    pub outside: Arc<Outside>,
     script: Script,
 }
 
@@ -200,11 +225,19 @@ impl Call<'_> {
 
 impl Api {
     pub fn new() -> Self {
+        Self::resuming(None)
+    }
+
+    /// With upgrades that go on where `resume` says.
+    pub fn resuming(resume: Option<ResumeFn>) -> Self {
         let script = Script::default();
-        let work = UPGRADE.phases.iter().map(|_| Arc::new(script.clone()) as _).collect();
-        let registry =
-            Registry::new(vec![probe::pipeline(), Pipeline { spec: &UPGRADE, work, timers: Vec::new(), resume: None }]);
+        let scripted = |spec: &'static PipelineSpec, resume| {
+            let work = spec.phases.iter().map(|_| Arc::new(script.clone()) as _).collect();
+            Pipeline { spec, work, timers: Vec::new(), resume }
+        };
+        let registry = Registry::new(vec![probe::pipeline(), scripted(&UPGRADE, resume), scripted(&ROLLBACK, None)]);
         let world = World::new(7, Chaos::none(), registry);
+        let outside = Outside::new();
         let engine = world.engine("api");
         let auth = AuthConfig { easyauth: Some(EasyAuthConfig { tenant_id: None }), ..AuthConfig::default() };
         let nowhere = "http://127.0.0.1:9".parse().unwrap();
@@ -215,11 +248,12 @@ impl Api {
             authenticator: Arc::new(authenticator),
             upgrade: Arc::new(UpgradeHttp {
                 admin_oids: vec![LISTED.0.to_owned()],
-                components: ["api", "frontend", "terminal"].map(str::to_owned).to_vec(),
+                components: COMPONENTS.map(str::to_owned).to_vec(),
+                platform: outside.upgrade(),
             }),
             readiness: health.clone(),
         };
-        Self { world, engine, health, router: router(state), script }
+        Self { world, engine, health, router: router(state), outside, script }
     }
 
     pub fn call(&self, method: &str, path: &str) -> Call<'_> {

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::api::{ADA, ADMIN, Act, Api};
@@ -59,6 +59,14 @@ fn every_route_but_health(id: &str) -> Vec<(&'static str, String)> {
         ("POST", format!("/api/runs/{id}/terminate")),
         ("POST", "/api/upgrade/start".into()),
         ("GET", "/api/upgrade/status".into()),
+        ("POST", "/api/upgrade/plan".into()),
+        ("POST", "/api/upgrade/rollback".into()),
+        ("GET", "/api/upgrade/rollback-preflight".into()),
+        ("GET", "/api/upgrade/escape-hatch".into()),
+        ("GET", "/api/upgrade/history".into()),
+        ("POST", format!("/api/upgrade/jobs/{id}/approve")),
+        ("POST", format!("/api/upgrade/jobs/{id}/verdict")),
+        ("POST", format!("/api/upgrade/jobs/{id}/retry")),
         ("GET", format!("/api/upgrade/jobs/{id}/build-log/api")),
     ]
 }
@@ -110,10 +118,20 @@ async fn a_storage_that_is_silent_is_told_as_such() {
     let api = Api::new();
     let id = api.upgrade([]).await;
     for (method, path) in every_route_but_health(&id) {
+        if path == "/api/upgrade/plan" {
+            // It asks no storage.
+            continue;
+        }
         api.fail("", 100);
-        let body = json!({"target_version": "1.2.3", "confirm_downtime": true});
+        let body = match path.rsplit('/').next() {
+            Some("start") => json!({"target_version": "1.2.3", "confirm_downtime": true}),
+            Some("rollback") => json!({"reason": "x"}),
+            Some("approve") => json!({"plan_hash": "x"}),
+            Some("verdict") => json!({"verdict": "failed", "reason": "x"}),
+            _ => Value::Null,
+        };
         let call = api.call(method, &path).by(ADMIN);
-        let call = if path == "/api/upgrade/start" { call.json(body) } else { call };
+        let call = if body.is_null() || path.contains("/probe/") { call } else { call.json(body) };
         let answer = call.send().await;
         assert_eq!(answer.code(), (503, "storage_unavailable".into()), "{method} {path}");
         assert_eq!(answer.header("retry-after"), "5", "{method} {path}");
@@ -144,7 +162,7 @@ async fn health_needs_no_caller_and_tells_what_is_there() {
     let api = Api::new();
     let answer = api.get("/api/health").send().await;
     let expected = json!({
-        "status": "ready", "version": env!("CARGO_PKG_VERSION"), "pipelines": ["probe", "upgrade"],
+        "status": "ready", "version": env!("CARGO_PKG_VERSION"), "pipelines": ["probe", "upgrade", "rollback"],
         "checks": {"queue": "ok", "storage": "ok"},
     });
     assert_eq!((answer.status, answer.body(), answer.header("cache-control")), (200, expected, "no-store"));

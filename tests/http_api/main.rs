@@ -3,6 +3,7 @@
 mod api;
 mod build_log;
 mod common;
+mod platform;
 mod probe;
 mod rewind;
 mod runs;

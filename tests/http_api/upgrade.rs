@@ -172,9 +172,16 @@ async fn an_idle_platform_says_so_and_does_not_make_wait() {
     let answer = api.get("/api/upgrade/status?wait=25").by(ADA).send().await;
     assert_eq!(began.elapsed(), Duration::ZERO);
     let expected = json!({
-        "state": "idle", "job_id": null, "target_version": null, "target_sha": null, "commit": null, "progress": 0,
-        "components": [], "error": null, "cancel_requested": false, "started_by": null, "created_at": null,
-        "updated_at": null, "ended_at": null, "log_urls": {},
+        "state": "idle", "kind": null, "job_id": null, "target_version": null, "target_sha": null,
+        "from_version": null, "current_version": null, "strategy": null, "commit": null, "progress": 0,
+        "components": [], "rollout": null, "approval": null, "validation": null,
+        "rollback": {
+            "available": false, "available_until": null, "seconds_left": 0, "job_id": null, "to_version": null,
+            "reason_not_available":
+                "No upgrade has changed the platform yet, so there is nothing to go back to.",
+        },
+        "error": null, "why": null, "cancel_requested": false, "started_by": null, "retry_of": null,
+        "created_at": null, "updated_at": null, "ended_at": null, "log_urls": {},
     });
     assert_eq!(answer.body(), expected);
     let known = api.get("/api/upgrade/status").by(ADA).header("If-None-Match", answer.header("etag")).send().await;

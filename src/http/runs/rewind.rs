@@ -5,14 +5,14 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Serialize;
 
-use super::RETRY_AFTER;
+use super::{RETRY_AFTER, find};
 use crate::http::answer;
 use crate::http::error::ApiError;
 use crate::http::idempotency::idempotency_key;
 use crate::http::params::Segments;
 use crate::http::refusal::unknown_run;
 use crate::http::router::HttpState;
-use crate::http::upgrade::UpgradeAdmin;
+use crate::http::upgrade::{UpgradeAdmin, refuse_if_undone};
 use crate::model::{RunId, Status};
 
 #[derive(Serialize)]
@@ -38,6 +38,8 @@ pub async fn rewind(
 ) -> Result<Response, ApiError> {
     let key = idempotency_key(&headers)?;
     let id = segments.run("id").ok_or_else(unknown_run)?;
+    let ended = find(&state, &id, None).await?.ok_or_else(unknown_run)?;
+    refuse_if_undone(&state, &ended).await?;
     let run = state.engine.retry(&id, &caller.oid, key).await?.run;
     let location = format!("/api/runs/{}", run.id);
     let rewinding = Rewinding { runtime_status: run.status(), instance_id: run.id, retry_of: id };

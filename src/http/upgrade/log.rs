@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 
 use super::range::{Wanted, whole_characters};
-use super::{PIPELINE, UpgradeAdmin};
+use super::{PIPELINE, UpgradeAdmin, unknown_job};
 use crate::http::conditional::poll;
 use crate::http::error::ApiError;
 use crate::http::params::{Misfit, Params, Segments};
@@ -113,13 +113,6 @@ fn component<'a>(state: &HttpState, segments: &'a Segments) -> Result<&'a str, A
     segments.text("component").filter(|name| known.iter().any(|known| known == name)).ok_or_else(|| {
         ApiError::bad_request("unknown_component", format!("Ask for one of these components: {}.", known.join(", ")))
     })
-}
-
-fn unknown_job() -> ApiError {
-    ApiError::not_found(
-        "unknown_job",
-        "There is no such upgrade. GET /api/runs?pipeline=upgrade lists those there are.",
-    )
 }
 
 fn unsatisfiable(length: u64) -> Response {

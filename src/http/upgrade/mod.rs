@@ -1,15 +1,46 @@
-//! The upgrade of the platform, in the dialect of the dashboard that calls it.
+//! The upgrade of the platform and the way back, in the dialect of the dashboard that calls it.
 //!
-//! Whoever is known may see how it stands; starting one, and the logs of its builds, are for admins.
+//! Whoever is known may see how it stands and what was; everything else is for admins.
+//!
+//! | file | what |
+//! |---|---|
+//! | `status/` | how it stands |
+//! | `history.rs` | what was |
+//! | `wanted.rs`, `plan.rs`, `judge.rs`, `start.rs` | what is asked for, what it would do, whether it may, doing it |
+//! | `going_back.rs`, `rollback.rs`, `preflight.rs`, `escape.rs` | whether there is a way back, going it, trying it, by hand |
+//! | `told.rs`, `approve.rs`, `verdict.rs`, `retry.rs` | what a job is told |
+//! | `log.rs`, `range.rs` | what builds say |
 
+mod approve;
+mod escape;
+mod going_back;
+mod history;
+mod judge;
 mod log;
+mod plan;
+mod preflight;
 mod range;
+mod retry;
+mod rollback;
 mod start;
 mod status;
+mod told;
+mod verdict;
+mod wanted;
 
+pub use approve::approve;
+pub use escape::escape_hatch;
+pub use history::history;
 pub use log::build_log;
+pub use plan::plan;
+pub use preflight::rollback_preflight;
+pub use retry::{refuse_if_undone, retry};
+pub use rollback::rollback;
 pub use start::start;
 pub use status::status;
+pub use verdict::verdict;
+
+use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -17,19 +48,63 @@ use axum::http::request::Parts;
 use super::auth::Caller;
 use super::error::ApiError;
 use super::router::HttpState;
-use crate::model::{RunId, Scope};
+use crate::engine::StartError;
+use crate::model::{Run, RunId, Scope};
+use crate::pipelines::upgrade;
+use status::UpgradeState;
 
 /// The pipeline that upgrades.
-const PIPELINE: &str = "upgrade";
+const PIPELINE: &str = upgrade::SPEC.name;
+/// The pipeline that goes back by call.
+const ROLLBACK: &str = upgrade::ROLLBACK.name;
+const BOTH: [&str; 2] = [PIPELINE, ROLLBACK];
+
+/// Seconds after which to ask how it goes on.
+const RETRY_AFTER: u32 = 2;
+const STATUS_PATH: &str = "/api/upgrade/status";
+/// How long others usually hold the scope: they tidy up.
+const OTHERS: Duration = Duration::from_secs(10);
 
 /// What an upgrade changes.
 fn platform() -> Scope {
-    Scope::new("platform")
+    upgrade::scope()
 }
 
 /// The path of a component's build log.
 fn log_path(job: &RunId, component: &str) -> String {
     format!("/api/upgrade/jobs/{job}/build-log/{component}")
+}
+
+/// The newest upgrade or rollback; none if that one could not be queued.
+async fn latest(state: &HttpState) -> Result<Option<Run>, ApiError> {
+    let latest = state.engine.latest_of(&platform(), &BOTH).await?;
+    Ok(latest.filter(|run| UpgradeState::of(run) != UpgradeState::Idle))
+}
+
+fn unknown_job() -> ApiError {
+    ApiError::not_found(
+        "unknown_job",
+        "There is no such upgrade. GET /api/runs?pipeline=upgrade lists those there are.",
+    )
+}
+
+/// Why a run was not started.
+async fn not_started(state: &HttpState, error: StartError) -> ApiError {
+    let StartError::Busy { owner, .. } = &error else { return error.into() };
+    match state.engine.run(owner).await {
+        Ok(Some(run)) if BOTH.contains(&run.pipeline.as_str()) => in_flight(&run),
+        Ok(_) => ApiError::from(error).with_retry_after(OTHERS),
+        Err(error) => error.into(),
+    }
+}
+
+fn in_flight(run: &Run) -> ApiError {
+    let id = &run.id;
+    let message = match run.pipeline.as_str() {
+        ROLLBACK => format!("Rollback {id} is in flight. Wait for its end."),
+        _ => format!("Upgrade {id} is in flight. Wait for its end, or terminate it at /api/runs/{id}/terminate."),
+    };
+    ApiError::conflict("upgrade_in_flight", message)
 }
 
 /// A caller who may upgrade: by the role UpgradeAdmin or by UPGRADE_ADMIN_OIDS. Anybody else gets 403 `not_an_admin`.

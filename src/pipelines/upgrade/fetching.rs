@@ -76,9 +76,25 @@ impl Fetching {
                 ),
             ));
         }
-        let mut state = UpgradeState { commit: Some(prepared.commit.clone()), progress: 20, ..ctx.state()? };
+        let mut state: UpgradeState = ctx.state()?;
+        // Images that a retry keeps are of one commit, and so are those that are built beside them.
+        let moved = state.commit.as_ref().is_some_and(|commit| *commit != prepared.commit);
+        if moved && state.builds.values().any(|build| build.status == BuildStatus::Succeeded) {
+            return Err(PhaseError::fatal(
+                "tag_moved",
+                format!(
+                    "tag {tag} points to commit {} and pointed to {} when the finished images were built; start the \
+                     upgrade again to build all of them",
+                    prepared.commit,
+                    state.commit.as_deref().unwrap_or_default()
+                ),
+            ));
+        }
+        state.commit = Some(prepared.commit.clone());
+        state.progress = state.progress.max(20);
         ctx.log(LOG, &format!("fetched {tag} at commit {}", prepared.commit));
-        state.builds.clear();
+        state.builds.retain(|_, build| build.status == BuildStatus::Succeeded);
+        state.uploaded_at = Some(ctx.now());
         for context in &prepared.contexts {
             let source = self.upgrade.images.upload(context).await?;
             let shown = if context.context.is_empty() { "the repository" } else { &context.context };
@@ -88,22 +104,9 @@ impl Fetching {
                 let Some(component) = self.upgrade.components.iter().find(|known| known.name == *name) else {
                     continue;
                 };
-                let build = Build {
-                    image: format!("{}:{tag}", component.image),
-                    dockerfile: dockerfile.clone(),
-                    context: context.context.clone(),
-                    status: BuildStatus::Waiting,
-                    run_id: None,
-                    digest: None,
-                    error: None,
-                    log_bytes: 0,
-                    log_complete: false,
-                    heard_at: None,
-                    misses: 0,
-                    step: None,
-                    last_lines: Vec::new(),
-                };
-                state.builds.insert(name.clone(), build);
+                let image = format!("{}:{tag}", component.image);
+                let waiting = || Build::waiting(image, dockerfile.clone(), context.context.clone());
+                state.builds.entry(name.clone()).or_insert_with(waiting);
             }
         }
         ctx.set_state(&state)

@@ -14,6 +14,7 @@ mod fetching;
 mod images;
 pub mod ports;
 mod readiness;
+mod resume;
 pub mod rollout;
 mod settings;
 mod source;
@@ -122,14 +123,10 @@ pub fn pipeline(upgrade: &Arc<Upgrade>) -> Pipeline {
         Arc::new(Confirming { upgrade: up() }),
         Arc::new(RollingBack { upgrade: up() }),
     ];
-    Pipeline { spec: &SPEC, work, timers: Vec::new(), resume: None }
+    Pipeline { spec: &SPEC, work, timers: Vec::new(), resume: Some(resume::resume) }
 }
 
 pub fn rollback(upgrade: &Arc<Upgrade>) -> Pipeline {
-    Pipeline {
-        spec: &ROLLBACK,
-        work: vec![Arc::new(RollingBack { upgrade: Arc::clone(upgrade) })],
-        timers: Vec::new(),
-        resume: None,
-    }
+    let work: Vec<Arc<dyn Phase>> = vec![Arc::new(RollingBack { upgrade: Arc::clone(upgrade) })];
+    Pipeline { spec: &ROLLBACK, work, timers: Vec::new(), resume: None }
 }

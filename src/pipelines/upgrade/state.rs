@@ -54,12 +54,15 @@ pub struct UpgradeState {
     pub progress: u8,
     /// Where the builder has each context.
     pub sources: BTreeMap<String, String>,
+    pub uploaded_at: Option<Timestamp>,
     pub builds: BTreeMap<String, Build>,
     pub approval: Option<Approval>,
     pub rollout: Option<Rollout>,
     pub rollback: Option<Return>,
     /// Of a retry of a rollout that was not undone: the upgrade whose snapshot stays the way back.
     pub keeps_snapshot_of: Option<RunId>,
+    /// Of a retry of a rollout that changed the app: the plan that the start named was for another app.
+    pub replans: bool,
 }
 
 /// One component's build.
@@ -67,6 +70,9 @@ pub struct UpgradeState {
 pub struct Build {
     /// `<repository>:<tag>`
     pub image: String,
+    /// Of a build that a retry keeps: the upgrade that it was built by, which has its log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub built_by: Option<RunId>,
     /// Path of the Dockerfile in its context.
     pub dockerfile: String,
     /// The directory of the repository that it builds from.
@@ -109,6 +115,32 @@ pub enum BuildStatus {
     Succeeded,
     Failed,
     Cancelled,
+}
+
+impl Build {
+    pub fn waiting(image: String, dockerfile: String, context: String) -> Self {
+        Self {
+            image,
+            built_by: None,
+            dockerfile,
+            context,
+            status: BuildStatus::Waiting,
+            run_id: None,
+            digest: None,
+            error: None,
+            log_bytes: 0,
+            log_complete: false,
+            heard_at: None,
+            misses: 0,
+            step: None,
+            last_lines: Vec::new(),
+        }
+    }
+
+    /// The same build, from its beginning.
+    pub fn reset(&self) -> Self {
+        Self::waiting(self.image.clone(), self.dockerfile.clone(), self.context.clone())
+    }
 }
 
 impl BuildStatus {

@@ -3,6 +3,7 @@
 //! Leaves in the state what was agreed to and by whom; `patching` does that and nothing else. Changes nothing outside.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -25,8 +26,10 @@ pub struct Approving {
 impl Phase for Approving {
     async fn run(&self, ctx: &mut PhaseContext) -> Result<Outcome, PhaseError> {
         let mut state: UpgradeState = ctx.state()?;
+        // A retry may meet other settings than the run that it goes on for.
+        let Some(patience) = self.upgrade.rollout.approval else { return Ok(Outcome::Next) };
         if state.approval.is_none() {
-            let approval = self.ask(ctx, &state).await?;
+            let approval = self.ask(ctx, &state, patience).await?;
             ctx.log(LOG, &format!("the plan {} waits for approval until {}", approval.plan_hash, approval.until));
             state.approval = Some(approval);
             state.progress = state.progress.max(75);
@@ -58,13 +61,12 @@ impl Phase for Approving {
 }
 
 impl Approving {
-    async fn ask(&self, ctx: &PhaseContext, state: &UpgradeState) -> Result<Approval, PhaseError> {
+    async fn ask(&self, ctx: &PhaseContext, state: &UpgradeState, patience: Duration) -> Result<Approval, PhaseError> {
         let input: UpgradeInput = ctx.input()?;
         let app = self.upgrade.apps.app().await?;
         let asked = self.upgrade.asked(&input)?;
         let commit = state.commit.as_deref().unwrap_or_default();
         let plan_hash = plan::hash(Some(&app), &input.target_version, commit, asked.strategy);
-        let patience = self.upgrade.rollout.approval.unwrap_or_default();
         Ok(Approval { plan_hash, until: ctx.now() + patience, approved_by: None, approved_at: None })
     }
 }

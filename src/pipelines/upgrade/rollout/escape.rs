@@ -6,12 +6,7 @@ use super::template;
 
 /// One command for each container that runs another image than it did, or those that move traffic.
 pub fn commands(snapshot: &Snapshot) -> Vec<String> {
-    let place = format!(
-        "--subscription {} --resource-group {} --name {}",
-        quoted(&snapshot.subscription_id),
-        quoted(&snapshot.resource_group),
-        quoted(&snapshot.app)
-    );
+    let place = place(snapshot);
     match snapshot.strategy {
         Strategy::BlueGreen => vec![
             format!("az containerapp revision activate {place} --revision {}", quoted(&snapshot.revision)),
@@ -36,6 +31,20 @@ pub fn commands(snapshot: &Snapshot) -> Vec<String> {
                 .collect()
         }
     }
+}
+
+/// All containers at once, by a copy of the old revision, for as long as the app still keeps that.
+pub fn at_once(snapshot: &Snapshot) -> String {
+    format!("az containerapp revision copy {} --from-revision {}", place(snapshot), quoted(&snapshot.revision))
+}
+
+fn place(snapshot: &Snapshot) -> String {
+    format!(
+        "--subscription {} --resource-group {} --name {}",
+        quoted(&snapshot.subscription_id),
+        quoted(&snapshot.resource_group),
+        quoted(&snapshot.app)
+    )
 }
 
 fn by_digest(image: &str, digest: &str) -> Option<String> {

@@ -32,6 +32,7 @@ impl Phase for Patching {
         let app = upgrade.apps.app().await?;
         let registry = upgrade.store.login_server().await?;
         let asked = upgrade.asked(&input)?;
+        self.refuse_if_unapproved(&state)?;
         self.refuse_if_moved(&app, &registry, &input, &state)?;
         self.expect_images(&input).await?;
 
@@ -84,7 +85,8 @@ impl Patching {
         let commit = state.commit.as_deref().unwrap_or_default();
         let hash = plan::hash(Some(app), &input.target_version, commit, asked.strategy);
         let approved = state.approval.as_ref().map(|approval| &approval.plan_hash);
-        if input.plan_hash.iter().chain(approved).any(|agreed| *agreed != hash) {
+        let planned = input.plan_hash.as_ref().filter(|_| !state.replans);
+        if planned.into_iter().chain(approved).any(|agreed| *agreed != hash) {
             return Err(PhaseError::fatal(
                 "plan_outdated",
                 "the app or the version is not what the plan was made for; nothing was changed: ask for a new plan, look at \
@@ -92,6 +94,17 @@ impl Patching {
             ));
         }
         Ok(())
+    }
+
+    /// The setting may be younger than the run.
+    fn refuse_if_unapproved(&self, state: &UpgradeState) -> Result<(), PhaseError> {
+        let approved = state.approval.as_ref().is_some_and(|approval| approval.approved_by.is_some());
+        if self.upgrade.rollout.approval.is_none() || approved {
+            return Ok(());
+        }
+        let message = "nobody has approved the plan, and somebody has to since UPGRADE_APPROVAL_MINUTES is set; nothing was \
+                       changed: start the upgrade again";
+        Err(PhaseError::fatal("approval_missing", message))
     }
 
     /// The registry may have lost an image since it was built, and a revision without its image is an outage.

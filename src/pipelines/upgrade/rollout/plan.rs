@@ -121,6 +121,18 @@ impl Upgrade {
         Ok(plan)
     }
 
+    /// Why the upgrade may not be rolled out as it is asked for, from the app alone: where the registry does not answer,
+    /// its name is read off the app's images.
+    pub async fn objections(&self, asked: &Asked) -> Result<Vec<Remark>, PhaseError> {
+        let app = self.apps.app().await?;
+        let registry = match self.store.login_server().await {
+            Ok(registry) => registry,
+            Err(_) => template::registry(&app.template, &self.components).unwrap_or_default(),
+        };
+        let current = template::version(&app.template, &self.components, &registry);
+        Ok(objections(&self.components, &registry, &app, current.as_deref(), asked))
+    }
+
     /// The commit that a version stands for in the remote.
     async fn resolve(&self, version: &Version) -> Result<String, PhaseError> {
         let found = self.source.discover().await?;

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::snapshot::Snapshot;
+use serde::Serialize;
+
+use super::snapshot::{Snapshot, SnapshotImage};
+use super::state::Strategy;
 use super::template::ImageName;
 use crate::engine::PhaseError;
 use crate::pipelines::upgrade::Upgrade;
@@ -20,23 +23,65 @@ pub enum Found {
 pub async fn images(upgrade: &Upgrade, snapshot: &Snapshot) -> Result<BTreeMap<String, Found>, PhaseError> {
     let mut found = BTreeMap::new();
     for (container, known) in &snapshot.images {
-        let name = ImageName::parse(&known.image);
-        let state = match name.zip(known.digest.as_deref()) {
-            // Of a registry that is not the platform's own nobody knows more than the name.
-            None => Found::There(known.image.clone()),
-            Some((name, digest)) => {
-                if upgrade.store.digest(name.repository, name.reference).await?.as_deref() == Some(digest) {
-                    Found::There(known.image.clone())
-                } else if upgrade.store.digest(name.repository, digest).await?.is_some() {
-                    Found::There(format!("{}/{}@{digest}", name.registry, name.repository))
-                } else {
-                    Found::Gone(known.image.clone())
-                }
-            }
-        };
-        found.insert(container.clone(), state);
+        found.insert(container.clone(), image(upgrade, known).await?);
     }
     Ok(found)
+}
+
+async fn image(upgrade: &Upgrade, known: &SnapshotImage) -> Result<Found, PhaseError> {
+    let name = ImageName::parse(&known.image);
+    let Some((name, digest)) = name.zip(known.digest.as_deref()) else {
+        // Of a registry that is not the platform's own nobody knows more than the name.
+        return Ok(Found::There(known.image.clone()));
+    };
+    if upgrade.store.digest(name.repository, name.reference).await?.as_deref() == Some(digest) {
+        return Ok(Found::There(known.image.clone()));
+    }
+    match upgrade.store.digest(name.repository, digest).await? {
+        Some(_) => Ok(Found::There(format!("{}/{}@{digest}", name.registry, name.repository))),
+        None => Ok(Found::Gone(known.image.clone())),
+    }
+}
+
+/// One image as a person is told of it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct ImageReport {
+    pub container: String,
+    pub image: String,
+    pub digest: Option<String>,
+    /// None where nobody could tell.
+    pub exists: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// What could be found out of every image, troubles included.
+pub async fn report(upgrade: &Upgrade, snapshot: &Snapshot) -> Vec<ImageReport> {
+    let mut reports = Vec::new();
+    for (container, known) in &snapshot.images {
+        let (exists, error) = match image(upgrade, known).await {
+            // A name alone was not looked for.
+            Ok(Found::There(_)) => (known.digest.as_ref().map(|_| true), None),
+            Ok(Found::Gone(_)) => (Some(false), None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        reports.push(ImageReport {
+            container: container.clone(),
+            image: known.image.clone(),
+            digest: known.digest.clone(),
+            exists,
+            error,
+        });
+    }
+    reports
+}
+
+/// What else stands in the way, if it is known to: a revision that would get its traffic back and is kept no longer.
+pub async fn missing_revision(upgrade: &Upgrade, snapshot: &Snapshot) -> Result<bool, PhaseError> {
+    if snapshot.strategy != Strategy::BlueGreen {
+        return Ok(false);
+    }
+    Ok(upgrade.apps.revision(&snapshot.revision).await?.is_none())
 }
 
 pub fn gone(container: &str, image: &str) -> PhaseError {

@@ -133,6 +133,14 @@ pub fn unused<'a>(template: &Value, components: &'a [Component], registry: &str)
     components.iter().filter(|component| !runs(component)).map(|component| component.name.as_str()).collect()
 }
 
+/// The registry that the components' images seem to come from.
+pub fn registry(template: &Value, components: &[Component]) -> Option<String> {
+    let images = images(template);
+    let mut names = images.values().filter_map(|image| ImageName::parse(image));
+    let of_component = |name: &ImageName<'_>| components.iter().any(|component| component.image == name.repository);
+    names.find(of_component).map(|name| name.registry.to_owned())
+}
+
 /// The version that the app runs: the tag that all containers of components agree on, without its `v`.
 pub fn version(template: &Value, components: &[Component], registry: &str) -> Option<String> {
     let images = images(template);

@@ -1,0 +1,52 @@
+//! GET /api/upgrade/history: what was, checked as the one chain that it is.
+
+mod entry;
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+
+use super::{BOTH, platform};
+use crate::http::auth::Caller;
+use crate::http::error::ApiError;
+use crate::http::params::{Misfit, Params};
+use crate::http::router::HttpState;
+use crate::model::RunId;
+use entry::HistoryEntry;
+
+const DEFAULT: u64 = 50;
+const MOST: u64 = 200;
+
+#[derive(Serialize)]
+pub struct History {
+    /// The newest first.
+    entries: Vec<HistoryEntry>,
+    /// Whether everything that was looked at holds.
+    intact: bool,
+    /// The newest of what is wrong.
+    broken: Option<String>,
+    /// The oldest run, if it follows on runs that are not there any more.
+    begins_at: Option<RunId>,
+}
+
+/// 200 with upgrades and rollbacks, at most `?limit=` of them.
+///
+/// # Errors
+/// 400 `invalid_limit`.
+pub async fn history(
+    State(state): State<HttpState>,
+    caller: Caller,
+    params: Params,
+) -> Result<Json<History>, ApiError> {
+    let limit = params.number("limit", 1..=MOST).map_err(|Misfit| {
+        ApiError::bad_request("invalid_limit", format!("Give limit as a whole number, 1 to {MOST}."))
+    })?;
+    let limit = usize::try_from(limit.unwrap_or(DEFAULT)).unwrap_or(1);
+    let chronicle = state.engine.chronicle(&platform(), limit, Some(&BOTH)).await?;
+    let mut entries: Vec<_> = chronicle.entries.into_iter().map(HistoryEntry::of).collect();
+    if !state.upgrade.is_admin(&caller) {
+        entries.iter_mut().for_each(HistoryEntry::conceal);
+    }
+    let (intact, broken, begins_at) = (chronicle.intact, chronicle.broken, chronicle.begins_at);
+    Ok(Json(History { entries, intact, broken, begins_at }))
+}
