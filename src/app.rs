@@ -89,6 +89,7 @@ impl App {
                 admin_oids: config.upgrade.admin_oids.clone(),
                 components: config.upgrade.components.iter().map(|component| component.name.clone()).collect(),
             }),
+            platform,
             readiness: Arc::clone(&readiness) as _,
         };
         let router = Router::new()

@@ -13,6 +13,7 @@ use axum::body::Body;
 use axum::http::Request;
 use regex::Regex;
 use serde_json::Value;
+use support::nowhere;
 use support::world::{Chaos, World};
 use tower::ServiceExt;
 use windlass::config::AuthConfig;
@@ -251,6 +252,7 @@ fn served() -> Router {
         engine: world.engine("packaging"),
         authenticator: Arc::new(authenticator),
         upgrade: Arc::new(UpgradeHttp::default()),
+        platform: nowhere::platform(),
         readiness: Arc::new(Ready),
     })
 }

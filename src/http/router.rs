@@ -12,6 +12,7 @@ use super::boundary::behind_boundary;
 use super::health::Readiness;
 use super::{path, routes};
 use crate::engine::Engine;
+use crate::pipelines::upgrade::Upgrade;
 
 /// What handlers work with.
 #[derive(Clone)]
@@ -19,6 +20,8 @@ pub struct HttpState {
     pub engine: Engine,
     pub authenticator: Arc<Authenticator>,
     pub upgrade: Arc<UpgradeHttp>,
+    /// What upgrades work with, for what is answered without a run.
+    pub platform: Arc<Upgrade>,
     pub readiness: Arc<dyn Readiness>,
 }
 

@@ -82,12 +82,14 @@ pub const FUNCTIONS: &[HttpFunction] = &[
     },
     HttpFunction {
         name: "upgrade-views",
-        methods: &["get"],
+        methods: &["get", "post"],
         route: "api/upgrade/{*rest}",
-        serves: &[Endpoint {
-            path: "/api/upgrade/jobs/{job_id}/build-log/{component}",
-            handlers: || get(upgrade::build_log),
-        }],
+        serves: &[
+            Endpoint { path: "/api/upgrade/candidates", handlers: || get(upgrade::candidates) },
+            Endpoint { path: "/api/upgrade/check", handlers: || post(upgrade::check) },
+            Endpoint { path: "/api/upgrade/settings", handlers: || post(upgrade::settings) },
+            Endpoint { path: "/api/upgrade/jobs/{job_id}/build-log/{component}", handlers: || get(upgrade::build_log) },
+        ],
     },
 ];
 

@@ -21,6 +21,7 @@ use windlass::http::{Check, HttpState, Readiness, UpgradeHttp, router};
 use windlass::model::{RetryPolicy, Run, Timestamp, Verdict};
 use windlass::pipelines::probe;
 
+use crate::support::nowhere;
 use crate::support::world::{Chaos, Fault, Mode, World};
 
 /// A caller: object id and role.
@@ -216,6 +217,7 @@ impl Api {
                 admin_oids: vec![LISTED.0.to_owned()],
                 components: ["api", "frontend", "terminal"].map(str::to_owned).to_vec(),
             }),
+            platform: nowhere::platform(),
             readiness: health.clone(),
         };
         Self { world, engine, health, router: router(state), script }

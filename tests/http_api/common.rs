@@ -58,6 +58,9 @@ fn every_route_but_health(id: &str) -> Vec<(&'static str, String)> {
         ("POST", format!("/api/runs/{id}/terminate")),
         ("POST", "/api/upgrade/start".into()),
         ("GET", "/api/upgrade/status".into()),
+        ("GET", "/api/upgrade/candidates".into()),
+        ("POST", "/api/upgrade/check".into()),
+        ("POST", "/api/upgrade/settings".into()),
         ("GET", format!("/api/upgrade/jobs/{id}/build-log/api")),
     ]
 }
@@ -110,9 +113,12 @@ async fn a_storage_that_is_silent_is_told_as_such() {
     let id = api.upgrade([]).await;
     for (method, path) in every_route_but_health(&id) {
         api.fail("", 100);
-        let body = json!({"target_version": "1.2.3", "confirm_downtime": true});
         let call = api.call(method, &path).by(ADMIN);
-        let call = if path == "/api/upgrade/start" { call.json(body) } else { call };
+        let call = match path.as_str() {
+            "/api/upgrade/start" => call.json(json!({"target_version": "1.2.3", "confirm_downtime": true})),
+            "/api/upgrade/settings" => call.json(json!({"track_commits": true})),
+            _ => call,
+        };
         let answer = call.send().await;
         assert_eq!(answer.code(), (503, "storage_unavailable".into()), "{method} {path}");
         assert_eq!(answer.header("retry-after"), "5", "{method} {path}");

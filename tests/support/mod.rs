@@ -4,6 +4,7 @@
 pub mod builder;
 pub mod effects;
 pub mod every_step;
+pub mod nowhere;
 pub mod outside;
 pub mod probe;
 pub mod rig;

@@ -2,11 +2,13 @@
 //!
 //! Whoever is known may see how it stands; starting one, and the logs of its builds, are for admins.
 
+mod discovery;
 mod log;
 mod range;
 mod start;
 mod status;
 
+pub use discovery::{candidates, check, settings};
 pub use log::build_log;
 pub use start::start;
 pub use status::status;

@@ -10,6 +10,7 @@
 mod build;
 mod building;
 mod container_apps;
+pub mod discovery;
 mod fetching;
 mod images;
 pub mod ports;
@@ -122,7 +123,7 @@ pub fn pipeline(upgrade: &Arc<Upgrade>) -> Pipeline {
         Arc::new(Confirming { upgrade: up() }),
         Arc::new(RollingBack { upgrade: up() }),
     ];
-    Pipeline { spec: &SPEC, work, timers: Vec::new() }
+    Pipeline { spec: &SPEC, work, timers: vec![Arc::new(discovery::CheckTimer { upgrade: up() })] }
 }
 
 pub fn rollback(upgrade: &Arc<Upgrade>) -> Pipeline {

@@ -30,6 +30,9 @@ pub struct Context {
 
 #[async_trait]
 pub trait Source: Send + Sync {
+    /// The repository's host and path, for people; `None` where nobody has said which repository.
+    fn address(&self) -> Option<String>;
+
     /// What the repository has to offer. Changes nothing.
     async fn discover(&self) -> Result<Discovery, PhaseError>;
 
