@@ -5,6 +5,7 @@ pub mod builder;
 pub mod effects;
 pub mod every_step;
 pub mod gate;
+pub mod nowhere;
 pub mod outside;
 pub mod probe;
 pub mod rig;

@@ -116,6 +116,10 @@ fn unknown() -> PhaseError {
 
 #[async_trait]
 impl Source for Builder {
+    fn address(&self) -> Option<String> {
+        None
+    }
+
     async fn discover(&self) -> Result<Discovery, PhaseError> {
         Err(unknown())
     }
