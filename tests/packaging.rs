@@ -6,7 +6,6 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::Router;
@@ -17,7 +16,6 @@ use serde_json::Value;
 use support::nowhere;
 use support::world::{Chaos, World};
 use tower::ServiceExt;
-use windlass::azure::container_apps::Visitor;
 use windlass::config::AuthConfig;
 use windlass::dev::functions;
 use windlass::engine::Registry;
@@ -26,9 +24,6 @@ use windlass::http::auth::Authenticator;
 use windlass::http::routes::{FUNCTIONS, HttpFunction};
 use windlass::http::{Check, HttpState, Readiness, UpgradeHttp, router};
 use windlass::model::Timestamp;
-use windlass::pipelines::upgrade::{
-    AzureApps, GitSource, HttpReadiness, RegistryImages, RegistryStore, RolloutSettings, Upgrade,
-};
 use windlass::pipelines::{self, probe};
 use windlass::triggers::Function;
 
