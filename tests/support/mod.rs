@@ -1,11 +1,14 @@
 //! What the tests have in common. Each test binary uses a part of it.
 #![allow(dead_code)]
 
+pub mod app;
 pub mod builder;
 pub mod effects;
 pub mod every_step;
 pub mod outside;
+pub mod platform;
 pub mod probe;
 pub mod rig;
+pub mod rolled;
 pub mod upgraded;
 pub mod world;
