@@ -161,18 +161,13 @@ fn a_rollout_that_is_asked_to_go_back_does_whatever_is_struck() {
 }
 
 #[test]
-fn traffic_that_is_asked_back_while_it_moves_stays_back_whatever_is_struck() {
+fn traffic_on_its_way_when_a_run_is_cancelled_stays_back_whatever_is_struck() {
     let mut watched = rollouts(Strategy::BlueGreen, &[Fate::Well]);
-    watched.settings.confirm = Duration::from_secs(500);
-    watched.settings.poll = Duration::from_secs(60);
+    (watched.settings.poll, watched.settings.confirm) = (Duration::from_secs(60), Duration::from_secs(200));
     // The third good answer moves the traffic.
-    let case = Case {
-        told: Some(back(Duration::from_secs(125))),
-        upon: "outside ask",
-        struck_from: "outside ask",
-        ..rollout()
-    };
-    stands(&watched, &case, &[(FAILED, "rollback_requested", BEFORE)]);
+    let told = Some(Tell::Cancel { after: Duration::from_secs(125) });
+    let case = Case { told, upon: "outside ask", struck_from: "outside ask", ..rollout() };
+    stands(&watched, &case, &[(FAILED, "cancelled", BEFORE)]);
 }
 
 #[test]
