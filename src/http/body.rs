@@ -132,10 +132,13 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
         return Err(ApiError::bad_request("not_an_object", "Send a JSON object ({…}) as the body."));
     }
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|e| match e.inner().is_data() {
-        true => misfit(&e),
-        false => malformed(e.inner()),
-    })?;
+    // A number where one of several names is wanted is told as a fault of the syntax, which it is not.
+    let is_json = || serde_json::from_str::<IgnoredAny>(text).is_ok();
+    let value =
+        serde_path_to_error::deserialize(&mut deserializer).map_err(|e| match e.inner().is_data() || is_json() {
+            true => misfit(&e),
+            false => malformed(e.inner()),
+        })?;
     deserializer.end().map_err(|e| malformed(&e))?;
     Ok(value)
 }

@@ -18,7 +18,7 @@ use windlass::engine::ports::Clock;
 use windlass::engine::{Engine, Outcome, Phase, PhaseError, PhaseSpec, Pipeline, PipelineSpec, Registry, ResumeFn};
 use windlass::http::auth::Authenticator;
 use windlass::http::{Check, HttpState, Readiness, UpgradeHttp, router};
-use windlass::model::{Failure, RetryPolicy, Run, Timestamp, Verdict};
+use windlass::model::{Failure, RetryPolicy, Run, Scope, Timestamp, Verdict};
 use windlass::pipelines::probe;
 
 use crate::platform::{COMPONENTS, Outside};
@@ -283,6 +283,30 @@ impl Api {
         let answer = self.post("/api/upgrade/start").by(ADMIN).json(body).send().await;
         assert_eq!(answer.status, 202, "{}", answer.text());
         answer.body()["job_id"].as_str().unwrap().to_owned()
+    }
+
+    /// Starts an upgrade and brings it into a phase, where it remembers this and waits.
+    pub async fn upgrade_in(&self, phase: &'static str, state: Value) -> String {
+        let begun = if phase == "fetching" { None } else { Some(Act::enter(phase, json!({}))) };
+        let id = self.upgrade(begun.into_iter().chain([Act::wait(state)])).await;
+        self.work().await;
+        assert_eq!(self.run(&id).phase, phase);
+        id
+    }
+
+    /// Starts an upgrade that remembers this in a phase, and ends there.
+    pub async fn upgrade_failed_in(&self, phase: &'static str, state: Value) -> String {
+        let id = self.upgrade_in(phase, state.clone()).await;
+        self.will([Act { state, ..Act::fatal("broken", "it broke") }]);
+        tokio::time::sleep(Duration::from_secs(61)).await;
+        self.step().await;
+        id
+    }
+
+    /// Leaves a document in the scope, as a run does.
+    pub async fn remember(&self, name: &str, value: &Value) {
+        let written = self.engine.update_document(&Scope::new("platform"), name, |_| Some(value.clone())).await;
+        written.unwrap();
     }
 
     /// What upgrades do from now on.

@@ -3,10 +3,16 @@
 mod api;
 mod build_log;
 mod common;
+mod going_back;
+mod history;
+mod people;
+mod plan;
 mod platform;
 mod probe;
+mod retries;
 mod rewind;
 mod runs;
+mod states;
 #[path = "../support/mod.rs"]
 mod support;
 mod upgrade;

@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use windlass::azure::container_apps::{ContainerApp, Operation, Poll, Replica, Revision, Visitor};
 use windlass::azure::images::Tag;
 use windlass::engine::PhaseError;
 use windlass::git::{Discovery, RemoteTag};
+use windlass::model::Timestamp;
 use windlass::pipelines::upgrade::ports::{Applied, Apps, ImageStore, Prepared, Source};
 use windlass::pipelines::upgrade::{Component, HttpReadiness, RegistryImages, RolloutSettings, Upgrade};
 
@@ -41,6 +42,29 @@ pub fn app(version: &str, mode: &str) -> Value {
             "latestReadyRevisionName": "platform--old", "configuration": {"activeRevisionsMode": mode},
             "template": {"containers": COMPONENTS.map(container)},
         },
+    })
+}
+
+/// What an upgrade from 1.2.2 has stored before it changed that app.
+pub fn snapshot(job: &str, strategy: &str, until: Timestamp) -> Value {
+    let image = |name: &str| {
+        let image = format!("{REGISTRY}/elb-{name}:v1.2.2");
+        (name.to_owned(), json!({"image": image, "digest": digest('a')}))
+    };
+    json!({
+        "job_id": job, "taken_at": until - Duration::from_secs(3600), "app": "platform", "subscription_id": "s",
+        "resource_group": "g", "revision": "platform--old", "version": "1.2.2",
+        "template": app("1.2.2", "Single")["properties"]["template"], "images": COMPONENTS.map(image).into_iter().collect::<Map<_, _>>(),
+        "strategy": strategy, "target_revision": "platform--v1-2-3", "target_version": "1.2.3", "available_until": until,
+    })
+}
+
+/// What an upgrade remembers of a rollout that has reached the app.
+pub fn rollout() -> Value {
+    json!({
+        "strategy": "in_place", "from_version": "1.2.2", "from_revision": "platform--old", "suffix": "v1-2-3",
+        "revision": "platform--v1-2-3", "images": {"api": format!("{REGISTRY}/elb-api:v1.2.3")},
+        "change": {"sent_at": "2026-11-21T02:42:15Z"},
     })
 }
 
@@ -159,7 +183,7 @@ impl Apps for Outside {
 
     async fn app(&self) -> Result<ContainerApp, PhaseError> {
         self.ask(&self.app_error)?;
-        if !self.is_configured() {
+        if !*self.configured.lock().unwrap() {
             return Err(PhaseError::fatal("app_unset", "no app is configured"));
         }
         Ok(serde_json::from_value(self.app.lock().unwrap().clone()).unwrap())
