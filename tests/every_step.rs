@@ -16,7 +16,7 @@ use windlass::pipelines::probe::RELEASE;
 
 /// Runs the probe at every step; it must come to `expected` with `code`, after `done` phases that left one line each.
 fn probe_stands(input: Value, told: Option<Tell>, done: usize, expected: End, code: Option<&str>) {
-    let case = Case { pipeline: probe::SPEC.name, scope: probe::SCOPE, input, told };
+    let case = Case { told, ..Case::of(probe::SPEC.name, probe::SCOPE, input) };
     let set_up = |_: &Injector| (probe::registry(), ());
     let worlds = for_every_storage_operation(set_up, &case, |world: &World, run, ()| {
         assert_eq!((end(run), run.failure.as_ref().map(|failure| failure.code.as_str())), (expected, code));
@@ -75,7 +75,7 @@ fn i7_external_effects_are_found_again_whatever_is_struck() {
         let outside = Outside::new(injector);
         (effects::registry(&outside), outside)
     };
-    let case = Case { pipeline: "effects", scope: "effects:every-step", input: Value::Null, told: None };
+    let case = Case::of("effects", "effects:every-step", Value::Null);
     for_every_storage_operation(set_up, &case, |world: &World, run, outside| {
         assert_eq!(end(run), SUCCEEDED);
         assert_eq!(world.log(run, effects::SPEC.logs, effects::LOG), "named\nobserved\nstarted\ndone\n");

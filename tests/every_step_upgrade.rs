@@ -6,13 +6,18 @@ mod support;
 use std::time::Duration;
 
 use serde_json::json;
-use support::builder::{Builder, Habits, UNRELEASED};
+use support::app::{AppHabits, Fate};
+use support::builder::{Habits, UNRELEASED};
 use support::every_step::{Case, Tell, for_every_storage_operation};
+use support::platform::Platform;
 use support::probe::{SUCCEEDED, end};
 use support::upgraded::{breaches, state};
 use support::world::{Injector, World};
+use windlass::azure::container_apps::RevisionMode;
 use windlass::engine::Registry;
 use windlass::model::End;
+use windlass::pipelines::upgrade::RolloutSettings;
+use windlass::pipelines::upgrade::rollout::Strategy;
 
 /// Builds that are over after a few looks.
 const SHORT: Habits = Habits {
@@ -29,20 +34,36 @@ const SHORT: Habits = Habits {
     stuck: 0,
 };
 
+/// An app that nobody asks anything of: the images are all that is wanted.
+fn untouched() -> AppHabits {
+    AppHabits {
+        seed: 7,
+        settings: RolloutSettings { strategy: Strategy::BuildOnly, ..RolloutSettings::default() },
+        mode: RevisionMode::Single,
+        fates: &[Fate::Well],
+        relapsing: 0,
+        operation: Duration::ZERO,
+        ready: Duration::ZERO,
+        stands: Duration::ZERO,
+        untold: 0,
+        forbidden: 0,
+    }
+}
+
 /// Has the upgrade at every step; it must come to one of these ends.
 fn upgrade_stands(habits: &Habits, version: &str, told: Option<Tell>, ends: &[(End, Option<&str>)]) {
     let input = json!({"target_version": version});
-    let case = Case { pipeline: "upgrade", scope: "platform", input, told };
+    let case = Case { told, ..Case::of("upgrade", "platform", input) };
     let set_up = |injector: &Injector| {
-        let builder = Builder::new(injector, habits.clone());
-        (Registry::new(vec![builder.pipeline()]), builder)
+        let platform = Platform::new(injector, habits.clone(), untouched());
+        (Registry::new(platform.pipelines()), platform)
     };
-    let worlds = for_every_storage_operation(set_up, &case, |world: &World, run, builder| {
+    let worlds = for_every_storage_operation(set_up, &case, |world: &World, run, platform| {
         let came = (end(run), run.failure.as_ref().map(|failure| failure.code.as_str()));
         assert!(ends.contains(&came), "{came:?}");
-        assert_eq!(breaches(world, run, builder), Vec::<String>::new());
+        assert_eq!(breaches(world, run, platform), Vec::<String>::new());
         if world.trace().iter().all(|each| each.struck.is_none()) {
-            let begun = builder.look(|registered| registered.builds.len());
+            let begun = platform.builder.look(|registered| registered.builds.len());
             assert_eq!(begun, state(run).builds.values().filter(|build| build.run_id.is_some()).count());
         }
     });

@@ -6,7 +6,6 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::Router;
@@ -14,9 +13,9 @@ use axum::body::Body;
 use axum::http::Request;
 use regex::Regex;
 use serde_json::Value;
+use support::nowhere;
 use support::world::{Chaos, World};
 use tower::ServiceExt;
-use windlass::azure::container_apps::Visitor;
 use windlass::config::AuthConfig;
 use windlass::dev::functions;
 use windlass::engine::Registry;
@@ -25,9 +24,6 @@ use windlass::http::auth::Authenticator;
 use windlass::http::routes::{FUNCTIONS, HttpFunction};
 use windlass::http::{Check, HttpState, Readiness, UpgradeHttp, router};
 use windlass::model::Timestamp;
-use windlass::pipelines::upgrade::{
-    AzureApps, GitSource, HttpReadiness, RegistryImages, RegistryStore, RolloutSettings, Upgrade,
-};
 use windlass::pipelines::{self, probe};
 use windlass::triggers::Function;
 
@@ -249,19 +245,6 @@ impl Clock for NoClock {
 }
 
 /// A platform of which nothing is configured.
-fn unset() -> Upgrade {
-    Upgrade {
-        components: Vec::new(),
-        source: Arc::new(GitSource { remote: None, workspaces: Default::default() }),
-        images: Arc::new(RegistryImages::new(None)),
-        store: Arc::new(RegistryStore::new(None)),
-        apps: Arc::new(AzureApps::new(None, "", "", "")),
-        readiness: Arc::new(HttpReadiness::new(Visitor::new().unwrap(), None)),
-        poll: Duration::from_secs(2),
-        rollout: RolloutSettings::default(),
-    }
-}
-
 fn served() -> Router {
     let world = World::new(1, Chaos::none(), Registry::new(vec![probe::pipeline()]));
     let nowhere = "http://127.0.0.1:9".parse().unwrap();
@@ -269,7 +252,11 @@ fn served() -> Router {
     router(HttpState {
         engine: world.engine("packaging"),
         authenticator: Arc::new(authenticator),
-        upgrade: Arc::new(UpgradeHttp { admin_oids: Vec::new(), components: Vec::new(), platform: Arc::new(unset()) }),
+        upgrade: Arc::new(UpgradeHttp {
+            admin_oids: Vec::new(),
+            components: Vec::new(),
+            platform: nowhere::platform(),
+        }),
         readiness: Arc::new(Ready),
     })
 }

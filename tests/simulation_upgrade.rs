@@ -7,7 +7,9 @@ mod support;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use support::builder::{Builder, Habits, UNRELEASED};
+use support::app::{AppHabits, Fate};
+use support::builder::{Habits, UNRELEASED};
+use support::platform::Platform;
 use support::probe::{PHASES, SUCCEEDED, end, said};
 use support::upgraded::breaches;
 use support::world::{Chaos, Operation, World, in_virtual_time, live, request, with_key};
@@ -79,9 +81,26 @@ async fn probes(engine: &Engine, mut random: fastrand::Rng) {
 async fn world(seed: u64) -> Came {
     let mut random = fastrand::Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0xfade);
     let habits = habits(seed, &mut random);
-    let (world, builder) = World::made(seed, Chaos::seeded(seed), |injector| {
-        let builder = Builder::new(injector, habits);
-        (Registry::new(vec![probe::pipeline(), builder.pipeline()]), builder)
+    let rollouts = AppHabits {
+        seed: 7,
+        settings: windlass::pipelines::upgrade::RolloutSettings {
+            strategy: windlass::pipelines::upgrade::rollout::Strategy::BuildOnly,
+            ..Default::default()
+        },
+        mode: windlass::azure::container_apps::RevisionMode::Single,
+        fates: &[Fate::Well],
+        relapsing: 0,
+        operation: Duration::ZERO,
+        ready: Duration::ZERO,
+        stands: Duration::ZERO,
+        untold: 0,
+        forbidden: 0,
+    };
+    let (world, platform) = World::made(seed, Chaos::seeded(seed), |injector| {
+        let platform = Platform::new(injector, habits, rollouts);
+        let mut pipelines = platform.pipelines();
+        pipelines.push(probe::pipeline());
+        (Registry::new(pipelines), platform)
     });
     world.tables.lock().expect("never poisoned").blocks = [0, 1, 2][random.usize(..3)];
     let engine = world.engine("client");
@@ -96,7 +115,7 @@ async fn world(seed: u64) -> Came {
     let mut succeeded = 0;
     for run in world.runs() {
         if run.pipeline == upgrade::SPEC.name {
-            found.extend(breaches(&world, &run, &builder));
+            found.extend(breaches(&world, &run, &platform));
             succeeded += usize::from(matches!(run.progress, Progress::Ended { end, .. } if end == SUCCEEDED));
         } else if end(&run) == SUCCEEDED && said(&world, &run) != PHASES {
             found.push(format!("I6: {} says {:?}", run.id, said(&world, &run)));

@@ -102,6 +102,11 @@ pub const CODES: &[Code] = &[
     code(416, "range_not_satisfiable", "The log has none of the bytes that were asked for."),
     code(422, "downtime_not_confirmed", "The upgrade was not confirmed with confirm_downtime: true."),
     code(422, "plan_impossible", "No plan can be made; the message holds the cause and what to do."),
+    code(
+        429,
+        "check_throttled",
+        "The repository was asked a moment ago; Retry-After tells when it may be asked again.",
+    ),
     code(500, "internal", "A fault of the service; the log tells more under the request id."),
     code(503, "identity_provider_unavailable", "The keys to check a token with cannot be had at the moment."),
     code(503, "not_queued", "The queue did not take the run, which was ended again before it began."),

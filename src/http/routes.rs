@@ -92,6 +92,9 @@ pub const FUNCTIONS: &[HttpFunction] = &[
         methods: &["get", "post"],
         route: "api/upgrade/{*rest}",
         serves: &[
+            Endpoint { path: "/api/upgrade/candidates", handlers: || get(upgrade::candidates) },
+            Endpoint { path: "/api/upgrade/check", handlers: || post(upgrade::check) },
+            Endpoint { path: "/api/upgrade/settings", handlers: || post(upgrade::settings) },
             Endpoint { path: "/api/upgrade/plan", handlers: || post(upgrade::plan) },
             Endpoint { path: "/api/upgrade/history", handlers: || get(upgrade::history) },
             Endpoint { path: "/api/upgrade/rollback-preflight", handlers: || get(upgrade::rollback_preflight) },

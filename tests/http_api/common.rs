@@ -67,6 +67,9 @@ fn every_route_but_health(id: &str) -> Vec<(&'static str, String)> {
         ("POST", format!("/api/upgrade/jobs/{id}/approve")),
         ("POST", format!("/api/upgrade/jobs/{id}/verdict")),
         ("POST", format!("/api/upgrade/jobs/{id}/retry")),
+        ("GET", "/api/upgrade/candidates".into()),
+        ("POST", "/api/upgrade/check".into()),
+        ("POST", "/api/upgrade/settings".into()),
         ("GET", format!("/api/upgrade/jobs/{id}/build-log/api")),
     ]
 }
@@ -125,6 +128,7 @@ async fn a_storage_that_is_silent_is_told_as_such() {
         api.fail("", 100);
         let body = match path.rsplit('/').next() {
             Some("start") => json!({"target_version": "1.2.3", "confirm_downtime": true}),
+            Some("settings") => json!({"track_commits": true}),
             Some("rollback") => json!({"reason": "x"}),
             Some("approve") => json!({"plan_hash": "x"}),
             Some("verdict") => json!({"verdict": "failed", "reason": "x"}),

@@ -123,6 +123,10 @@ impl Outside {
 
 #[async_trait]
 impl Source for Outside {
+    fn address(&self) -> Option<String> {
+        Some("git.example/platform".to_owned())
+    }
+
     async fn discover(&self) -> Result<Discovery, PhaseError> {
         self.ask(&self.git_error)?;
         let tag = |version: &&str| RemoteTag { name: format!("v{version}"), commit: COMMIT.to_owned() };

@@ -1,13 +1,17 @@
 //! What the tests have in common. Each test binary uses a part of it.
 #![allow(dead_code)]
 
+pub mod app;
 pub mod builder;
 pub mod effects;
 pub mod every_step;
 pub mod gate;
+pub mod nowhere;
 pub mod outside;
+pub mod platform;
 pub mod probe;
 pub mod rig;
 pub mod swap;
+pub mod rolled;
 pub mod upgraded;
 pub mod world;

@@ -6,6 +6,8 @@ use windlass::model::{End, Progress, Run, Timestamp, Verdict};
 use windlass::pipelines::upgrade::{Build as Known, SPEC, UpgradeState, build_log};
 
 use super::builder::{Build, Builder, COMMIT, digest};
+use super::platform::Platform;
+use super::rolled;
 use super::world::{Mode, Operation, World};
 
 /// Longer than any delivery with its commit and any lease.
@@ -21,7 +23,8 @@ pub fn state(run: &Run) -> UpgradeState {
 }
 
 /// Everything that an ended upgrade does not keep.
-pub fn breaches(world: &World, run: &Run, builder: &Builder) -> Vec<String> {
+pub fn breaches(world: &World, run: &Run, platform: &Platform) -> Vec<String> {
+    let builder = &platform.builder;
     let Progress::Ended { end, at } = run.progress else { return Vec::new() };
     let (state, trace) = (state(run), world.trace());
     let code = run.failure.as_ref().map(|failure| failure.code.as_str());
@@ -33,7 +36,7 @@ pub fn breaches(world: &World, run: &Run, builder: &Builder) -> Vec<String> {
         let log = world.log(run, SPEC.logs, &build_log(name));
         breaches.extend(log_breach(builder, name, known, &log, whole));
     }
-    if end == End::Completed(Verdict::Succeeded) {
+    if end == End::Completed(Verdict::Succeeded) && run.pipeline == SPEC.name {
         breaches.extend(missing_images(builder, run, &state));
     }
     if end == End::Failed && code.is_none() {
@@ -51,6 +54,7 @@ pub fn breaches(world: &World, run: &Run, builder: &Builder) -> Vec<String> {
     if left && !struck(&trace, |each| each.name == format!("outside discard {}", run.id) || is_death(each)) {
         breaches.push("its workspace is left".to_owned());
     }
+    breaches.extend(rolled::breaches(world, run, &state, &platform.app));
     breaches.into_iter().map(|what| format!("{} ({end:?}, {code:?}): {what}", run.id)).collect()
 }
 
@@ -64,7 +68,8 @@ fn log_breach(builder: &Builder, name: &str, known: &Known, log: &str, whole: bo
 
 fn missing_images(builder: &Builder, run: &Run, state: &UpgradeState) -> Vec<String> {
     let mut breaches = Vec::new();
-    if state.commit.as_deref() != Some(COMMIT) || state.progress != 70 {
+    let whole = if state.rollout.is_some() { 100 } else { 70 };
+    if state.commit.as_deref() != Some(COMMIT) || state.progress != whole {
         breaches.push(format!("it succeeded with {:?} at {} %", state.commit, state.progress));
     }
     for name in builder.habits().components {

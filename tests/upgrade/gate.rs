@@ -46,6 +46,10 @@ pub struct GatedSource {
 
 #[async_trait]
 impl Source for GatedSource {
+    fn address(&self) -> Option<String> {
+        self.inner.address()
+    }
+
     async fn discover(&self) -> Result<Discovery, PhaseError> {
         self.inner.discover().await
     }

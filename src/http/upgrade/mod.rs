@@ -12,6 +12,7 @@
 //! | `log.rs`, `range.rs` | what builds say |
 
 mod approve;
+mod discovery;
 mod escape;
 mod going_back;
 mod history;
@@ -29,6 +30,7 @@ mod verdict;
 mod wanted;
 
 pub use approve::approve;
+pub use discovery::{candidates, check, settings};
 pub use escape::escape_hatch;
 pub use history::history;
 pub use log::build_log;

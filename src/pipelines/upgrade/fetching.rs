@@ -31,7 +31,7 @@ impl Phase for Fetching {
     async fn run(&self, ctx: &mut PhaseContext) -> Result<Outcome, PhaseError> {
         let input: UpgradeInput = ctx.input()?;
         let asked = self.upgrade.asked(&input)?;
-        let wants_an_app = asked.strategy != Strategy::BuildOnly && self.upgrade.source.is_configured();
+        let wants_an_app = asked.strategy != Strategy::BuildOnly && self.upgrade.source.address().is_some();
         if wants_an_app && !self.upgrade.apps.is_configured() {
             // Half an hour of building would not bring it about.
             return Err(PhaseError::fatal("app_unset", APP_UNSET));

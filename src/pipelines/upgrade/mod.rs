@@ -10,6 +10,7 @@
 mod build;
 mod building;
 mod container_apps;
+pub mod discovery;
 mod fetching;
 mod images;
 pub mod ports;
@@ -30,7 +31,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::azure::container_apps::ContainerApp;
-use crate::engine::{Phase, PhaseError, Pipeline};
+use crate::engine::{Phase, PhaseError, Pipeline, Timer};
 use crate::model::{Failure, Scope};
 use rollout::plan::Asked;
 use rollout::{Approving, Confirming, Patching, RollingBack, RollingOut, Validating};
@@ -123,14 +124,11 @@ pub fn pipeline(upgrade: &Arc<Upgrade>) -> Pipeline {
         Arc::new(Confirming { upgrade: up() }),
         Arc::new(RollingBack { upgrade: up() }),
     ];
-    Pipeline { spec: &SPEC, work, timers: Vec::new(), resume: Some(resume::resume) }
+    let timers: Vec<Arc<dyn Timer>> = vec![Arc::new(discovery::CheckTimer { upgrade: up() })];
+    Pipeline { spec: &SPEC, work, timers, resume: Some(resume::resume) }
 }
 
 pub fn rollback(upgrade: &Arc<Upgrade>) -> Pipeline {
-    Pipeline {
-        spec: &ROLLBACK,
-        work: vec![Arc::new(RollingBack { upgrade: Arc::clone(upgrade) })],
-        timers: Vec::new(),
-        resume: None,
-    }
+    let work: Vec<Arc<dyn Phase>> = vec![Arc::new(RollingBack { upgrade: Arc::clone(upgrade) })];
+    Pipeline { spec: &ROLLBACK, work, timers: Vec::new(), resume: None }
 }

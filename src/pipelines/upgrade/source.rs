@@ -27,8 +27,10 @@ const ABANDONED: Duration = Duration::from_secs(3600);
 
 #[async_trait]
 impl Source for GitSource {
-    fn is_configured(&self) -> bool {
-        self.remote.is_some()
+    fn address(&self) -> Option<String> {
+        let url = self.remote.as_ref()?.url();
+        let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        Some(format!("{}{port}{}", url.host_str().unwrap_or_default(), url.path()))
     }
 
     async fn discover(&self) -> Result<Discovery, PhaseError> {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::discovery::CHECK;
 use crate::engine::{PhaseSpec, PipelineSpec};
 use crate::model::RetryPolicy;
 
@@ -39,7 +40,7 @@ pub const SPEC: PipelineSpec = PipelineSpec {
     queued: minutes(5),
     budget: minutes(5 + 10 + 30 + 5 + 15 + 75),
     logs: "upgrade-logs",
-    timers: &[],
+    timers: &[CHECK],
 };
 
 /// The way back by call: the same last phase, in a run of its own.

@@ -21,7 +21,7 @@ pub struct Build {
     pub scheduled_at: Timestamp,
     fate: Fate,
     begins_at: Timestamp,
-    ends_at: Timestamp,
+    pub(super) ends_at: Timestamp,
     pub(super) lag: Duration,
     /// When each piece of the output is written.
     pieces: Vec<(Timestamp, Vec<u8>)>,
@@ -78,7 +78,7 @@ pub fn digest(id: &str) -> String {
     format!("sha256:{id}")
 }
 
-pub(super) fn span(random: &mut fastrand::Rng, longest: Duration) -> Duration {
+pub fn span(random: &mut fastrand::Rng, longest: Duration) -> Duration {
     Duration::from_millis(random.u64(..=u64::try_from(longest.as_millis()).expect("a short span")))
 }
 

@@ -2,28 +2,28 @@
 //! what they do in pieces that end anywhere. Their calls fail, stall and kill their callers just as storage's do.
 
 mod build;
+mod store;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use windlass::azure::container_apps::Visitor;
-use windlass::engine::{PhaseError, Pipeline};
+use windlass::engine::PhaseError;
 use windlass::git::Discovery;
 use windlass::model::Timestamp;
+use windlass::pipelines::upgrade::Component;
 use windlass::pipelines::upgrade::ports::{BuildOrder, Context, Images, Output, Prepared, Progress, Source};
-use windlass::pipelines::upgrade::rollout::Strategy;
-use windlass::pipelines::upgrade::{
-    self, AzureApps, Component, HttpReadiness, RegistryStore, RolloutSettings, Upgrade,
-};
 
 use super::world::Injector;
-pub use build::{Build, digest};
-use build::{planned, span};
+use build::planned;
+pub use build::{Build, digest, span};
 
 /// The version that nobody released.
 pub const UNRELEASED: &str = "0.0.9";
+/// The version that runs before anything is upgraded.
+pub const BEFORE: &str = "1.0.0";
+pub const REGISTRY: &str = "platform.example.net";
 pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
 /// How builds go.
@@ -70,26 +70,6 @@ impl Builder {
         Self { injector: injector.clone(), habits, registered: Arc::new(Mutex::new(registered)) }
     }
 
-    /// The real pipeline over this source and this builder.
-    pub fn pipeline(&self) -> Pipeline {
-        let component = |name: &&str| Component {
-            name: (*name).to_owned(),
-            image: format!("elb-{name}"),
-            dockerfile: format!("{name}/Dockerfile"),
-            context: String::new(),
-        };
-        upgrade::pipeline(&Arc::new(Upgrade {
-            components: self.habits.components.iter().map(component).collect(),
-            source: Arc::new(self.clone()),
-            images: Arc::new(self.clone()),
-            store: Arc::new(RegistryStore::new(None)),
-            apps: Arc::new(AzureApps::new(None, "", "", "")),
-            readiness: Arc::new(HttpReadiness::new(Visitor::new().expect("a client"), None)),
-            poll: self.habits.poll,
-            rollout: RolloutSettings { strategy: Strategy::BuildOnly, ..RolloutSettings::default() },
-        }))
-    }
-
     pub fn habits(&self) -> &Habits {
         &self.habits
     }
@@ -116,6 +96,10 @@ fn unknown() -> PhaseError {
 
 #[async_trait]
 impl Source for Builder {
+    fn address(&self) -> Option<String> {
+        None
+    }
+
     async fn discover(&self) -> Result<Discovery, PhaseError> {
         Err(unknown())
     }
@@ -138,7 +122,7 @@ impl Source for Builder {
             return Err(PhaseError::retryable("git_timed_out", "the remote is slow"));
         }
         if *tag == format!("v{UNRELEASED}") {
-            return Err(PhaseError::fatal("git_tag_not_found", "there is no such tag"));
+            return Err(PhaseError::fatal("git_tag_not_found", "there is no such tag; check it"));
         }
         let dockerfiles = components.iter().map(|each| (each.name.clone(), each.dockerfile.clone())).collect();
         let context = Context { context: String::new(), archive: "context-0.tar.gz".into(), bytes: 1, dockerfiles };

@@ -30,10 +30,8 @@ pub struct Context {
 
 #[async_trait]
 pub trait Source: Send + Sync {
-    /// Whether there is a repository at all.
-    fn is_configured(&self) -> bool {
-        true
-    }
+    /// The repository's host and path, for people; `None` where nobody has said which repository.
+    fn address(&self) -> Option<String>;
 
     /// What the repository has to offer. Changes nothing.
     async fn discover(&self) -> Result<Discovery, PhaseError>;

@@ -30,7 +30,7 @@ mod rolling_out;
 pub mod snapshot;
 mod state;
 mod suffix;
-mod template;
+pub(super) mod template;
 pub mod validating;
 mod watch;
 

@@ -76,10 +76,11 @@ impl Phase for RollingBack {
 }
 
 impl RollingBack {
-    /// A change that was sent a moment ago and never answered may still come.
+    /// A change that was sent a moment ago and never answered may still come: of the template, or of the traffic.
     fn unsettled(&self, ctx: &PhaseContext, state: &UpgradeState) -> Option<Outcome> {
-        let change = &state.rollout.as_ref()?.change;
-        let until = change.sent_at.filter(|_| change.accepted_at.is_none())? + LATEST;
+        let rollout = state.rollout.as_ref()?;
+        let unanswered = [&rollout.change, &rollout.flip].into_iter().filter(|change| change.accepted_at.is_none());
+        let until = unanswered.filter_map(|change| change.sent_at).max()? + LATEST;
         let after = until.since(ctx.now());
         let reason = "whether the app takes the change that got no answer".to_owned();
         (!after.is_zero()).then_some(Outcome::Wait { after, reason })
