@@ -251,8 +251,11 @@ fn served() -> Router {
     router(HttpState {
         engine: world.engine("packaging"),
         authenticator: Arc::new(authenticator),
-        upgrade: Arc::new(UpgradeHttp::default()),
-        platform: nowhere::platform(),
+        upgrade: Arc::new(UpgradeHttp {
+            admin_oids: Vec::new(),
+            components: Vec::new(),
+            platform: nowhere::platform(),
+        }),
         readiness: Arc::new(Ready),
     })
 }

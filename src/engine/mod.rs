@@ -83,6 +83,11 @@ impl Engine {
         Self { registry: Arc::new(registry), store, queue, logs, clock, settings }
     }
 
+    /// By the clock that decides about runs.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// Tickets sent further ahead than this are sent again when they come: a queue keeps a message for seven days.
     const FURTHEST_DELAY: Duration = Duration::from_secs(6 * 24 * 3600);
 

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::Engine;
-use crate::model::{Failure, Timestamp};
+use crate::model::Failure;
 
 /// A timer of a pipeline, known without its clients.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,11 +22,6 @@ pub trait Timer: Send + Sync {
 }
 
 impl Engine {
-    /// The time by which everything here is reckoned.
-    pub fn now(&self) -> Timestamp {
-        self.clock.now()
-    }
-
     /// One round of the timer `name`.
     pub async fn tick(&self, name: &str) -> Result<(), Failure> {
         let timers = self.registry.iter().flat_map(|pipeline| pipeline.spec.timers.iter().zip(&pipeline.timers));

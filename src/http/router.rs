@@ -20,18 +20,18 @@ pub struct HttpState {
     pub engine: Engine,
     pub authenticator: Arc<Authenticator>,
     pub upgrade: Arc<UpgradeHttp>,
-    /// What upgrades work with, for what is answered without a run.
-    pub platform: Arc<Upgrade>,
     pub readiness: Arc<dyn Readiness>,
 }
 
 /// What the upgrade's routes have to know.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone)]
 pub struct UpgradeHttp {
     /// Who may upgrade without the role, by object id in lower case.
     pub admin_oids: Vec<String>,
     /// The components' names in the order of configuration; each has a log `build-<name>`.
     pub components: Vec<String>,
+    /// What plans and rollbacks look at, as the phases do.
+    pub platform: Arc<Upgrade>,
 }
 
 impl UpgradeHttp {

@@ -216,8 +216,8 @@ impl Api {
             upgrade: Arc::new(UpgradeHttp {
                 admin_oids: vec![LISTED.0.to_owned()],
                 components: ["api", "frontend", "terminal"].map(str::to_owned).to_vec(),
+                platform: nowhere::platform(),
             }),
-            platform: nowhere::platform(),
             readiness: health.clone(),
         };
         Self { world, engine, health, router: router(state), script }

@@ -55,7 +55,7 @@ pub struct Settings {
 pub async fn candidates(State(state): State<HttpState>, _: Caller) -> Result<Json<Candidates>, ApiError> {
     if discovery::known(&state.engine).await?.checked_at.is_none() {
         // Whatever comes of it is to be seen in the list.
-        discovery::check(&state.engine, &state.platform, MIN_AGE).await?;
+        discovery::check(&state.engine, &state.upgrade.platform, MIN_AGE).await?;
     }
     view(&state).await
 }
@@ -69,7 +69,7 @@ pub async fn check(
     _: Caller,
     _: Option<JsonBody<Nothing>>,
 ) -> Result<Json<Candidates>, ApiError> {
-    match discovery::check(&state.engine, &state.platform, MIN_AGE).await? {
+    match discovery::check(&state.engine, &state.upgrade.platform, MIN_AGE).await? {
         Checked::Throttled { retry_after } => Err(ApiError::too_many(
             "check_throttled",
             "The repository was asked a moment ago. GET /api/upgrade/candidates has what it said.",
@@ -93,7 +93,7 @@ pub async fn settings(
 
 async fn view(state: &HttpState) -> Result<Json<Candidates>, ApiError> {
     let channel = discovery::channel(&state.engine).await?;
-    let Some(remote) = state.platform.source.address() else {
+    let Some(remote) = state.upgrade.platform.source.address() else {
         return Ok(Json(Candidates {
             configured: false,
             remote: None,
@@ -105,7 +105,7 @@ async fn view(state: &HttpState) -> Result<Json<Candidates>, ApiError> {
         }));
     };
     let known = discovery::known(&state.engine).await?;
-    let running = state.platform.running_version(&state.engine).await?;
+    let running = state.upgrade.platform.running_version(&state.engine).await?;
     Ok(Json(Candidates {
         configured: true,
         remote: Some(remote),

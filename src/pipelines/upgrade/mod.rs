@@ -15,6 +15,7 @@ mod fetching;
 mod images;
 pub mod ports;
 mod readiness;
+pub mod retention;
 pub mod rollout;
 mod settings;
 mod source;
