@@ -11,7 +11,7 @@ pub mod outside;
 pub mod platform;
 pub mod probe;
 pub mod rig;
-pub mod swap;
 pub mod rolled;
+pub mod swap;
 pub mod upgraded;
 pub mod world;
