@@ -5,6 +5,7 @@ pub mod app;
 pub mod builder;
 pub mod effects;
 pub mod every_step;
+pub mod hostile;
 pub mod outside;
 pub mod platform;
 pub mod probe;
