@@ -7,6 +7,7 @@ pub mod effects;
 pub mod every_step;
 pub mod gate;
 pub mod nowhere;
+pub mod hostile;
 pub mod outside;
 pub mod platform;
 pub mod probe;
