@@ -16,6 +16,7 @@ mod identity;
 mod logs;
 mod outages;
 mod platform;
+mod retries;
 mod rollouts;
 mod secrets;
 mod sources;

@@ -148,6 +148,7 @@ pub struct Platform {
     /// The commit of the version 1.2.3.
     pub commit: String,
     pub engine: Engine,
+    pub upgrade: Arc<upgrade::Upgrade>,
     pub tickets: Arc<Tickets>,
     pub clock: Arc<SkippingClock>,
     pub logs: Arc<FlakyLogs>,
@@ -195,7 +196,7 @@ impl Platform {
             Arc::clone(&clock) as Arc<dyn Clock>,
             Settings::default(),
         );
-        Self { azure, registry, git, commit, engine, tickets, clock, logs, repositories, data }
+        Self { azure, registry, git, commit, engine, upgrade, tickets, clock, logs, repositories, data }
     }
 
     /// Pushes everybody's time ahead.
