@@ -62,8 +62,12 @@ impl App {
         let stores = Stores::open(config, storage_identity).context("storage")?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let platform = clients::upgrade(config)?;
-        let registry =
-            Registry::new(vec![probe::pipeline(), upgrade::pipeline(&platform), upgrade::rollback(&platform)]);
+        let registry = Registry::new(vec![
+            probe::pipeline(),
+            upgrade::pipeline(&platform),
+            upgrade::rollback(&platform),
+            upgrade::retention::pipeline(&platform),
+        ]);
         let engine = Engine::new(
             registry,
             Arc::clone(&stores.runs),

@@ -93,7 +93,7 @@ fn i7_external_effects_are_found_again_whatever_is_struck() {
 
 /// Has the swap at every step; it must come to `expected`, and what was swapped and not kept must be restored.
 fn swap_stands(script: &Script, told: Option<Tell>, expected: &[(End, Option<&str>)]) {
-    let case = Case { pipeline: swap::SPEC.name, scope: swap::SCOPE, input: json!(script), told };
+    let case = Case { told, ..Case::of(swap::SPEC.name, swap::SCOPE, json!(script)) };
     let set_up = |_: &Injector| (swap::registry(), ());
     let worlds = for_every_storage_operation(set_up, &case, |world: &World, run, ()| {
         let code = run.failure.as_ref().map(|failure| failure.code.as_str());

@@ -180,3 +180,20 @@ fn a_rollback_by_call_brings_back_what_was_whatever_is_struck() {
         stands(&rollouts(strategy, &[Fate::Well]), &case, &[(SUCCEEDED, "", BEFORE)]);
     }
 }
+
+#[test]
+fn what_never_became_ready_is_not_gone_back_to_whatever_is_struck() {
+    fn next(_: &Run) -> Value {
+        json!({"target_version": "1.2.4"})
+    }
+    fn back(run: &Run) -> Value {
+        json!({"job_id": run.id})
+    }
+    // Nobody has undone the first: its template is still the app's, and what served before it still serves.
+    let mut left = rollouts(Strategy::InPlace, &[Fate::Crashes]);
+    left.settings.auto_rollback = false;
+    let case = Case { then: Some(("upgrade", next)), ..rollout() };
+    stands(&left, &case, &[(End::Failed, "revision_unhealthy", BEFORE)]);
+    let case = Case { then: Some(("rollback", back)), struck_from: "", ..rollout() };
+    stands(&left, &case, &[(SUCCEEDED, "", BEFORE)]);
+}

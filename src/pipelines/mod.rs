@@ -6,4 +6,4 @@ pub mod upgrade;
 use crate::engine::PipelineSpec;
 
 /// Every pipeline's shape, from which functions, queues and containers are generated.
-pub const SPECS: &[&PipelineSpec] = &[&probe::SPEC, &upgrade::SPEC, &upgrade::ROLLBACK];
+pub const SPECS: &[&PipelineSpec] = &[&probe::SPEC, &upgrade::SPEC, &upgrade::ROLLBACK, &upgrade::retention::SPEC];

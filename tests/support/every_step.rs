@@ -27,6 +27,9 @@ pub enum Tell {
     },
 }
 
+/// The input of a run that follows another.
+pub type Following = fn(&Run) -> Value;
+
 /// A run to be had: what is asked for, and what is told to it.
 #[derive(Clone, Debug)]
 pub struct Case {
@@ -41,7 +44,7 @@ pub struct Case {
     pub struck_from: &'static str,
     /// The run that is had once the first has ended: its pipeline, and its input by the first. Then only the second is
     /// struck.
-    pub then: Option<(&'static str, fn(&Run) -> Value)>,
+    pub then: Option<(&'static str, Following)>,
 }
 
 impl Case {
@@ -109,7 +112,7 @@ async fn world<O>(
     let mut started = Vec::new();
     let mut from = 0;
     let story = async {
-        let id = insist_on_start(&client, case, case.pipeline, case.input.clone()).await;
+        let id = insist_on_start(&client, case, "first", case.pipeline, case.input.clone()).await;
         if let Some(told) = &case.told {
             insist_on_telling(&world, &client, &id, case.upon, told).await;
         }
@@ -117,7 +120,7 @@ async fn world<O>(
         if let Some((pipeline, input)) = case.then {
             let first = until(&world, || Some(world.stored(&id)).filter(Run::is_ended)).await.expect("it ends");
             from = world.trace().len();
-            started.push(insist_on_start(&client, case, pipeline, input(&first)).await);
+            started.push(insist_on_start(&client, case, "second", pipeline, input(&first)).await);
         }
     };
     world.play(World::LONGEST, story).await;
@@ -131,8 +134,8 @@ async fn world<O>(
     let trace = world.trace();
     let last = world.sweep().await;
     assert!(last.resent + last.failed == 0 && last.breaches.is_empty(), "in a world at rest the sweep finds {last:?}");
-    let named = trace.iter().position(|each| each.name.starts_with(case.struck_from)).unwrap_or_default();
-    (trace, from.max(named))
+    let named = trace.iter().skip(from).position(|each| each.name.starts_with(case.struck_from)).unwrap_or_default();
+    (trace, from + named)
 }
 
 /// Looks without an operation of its own, until it finds something or the world has stood for too long.
@@ -150,9 +153,9 @@ async fn until<T>(world: &World, look: impl Fn() -> Option<T>) -> Option<T> {
 const PATIENCE: u32 = 20;
 
 /// Asks with a key, again and again until there is an answer.
-async fn insist_on_start(client: &Engine, case: &Case, pipeline: &'static str, input: Value) -> RunId {
+async fn insist_on_start(client: &Engine, case: &Case, key: &str, pipeline: &'static str, input: Value) -> RunId {
     for _ in 0..PATIENCE {
-        let request: StartRequest = with_key(pipeline, request(pipeline, case.scope, input.clone()));
+        let request: StartRequest = with_key(key, request(pipeline, case.scope, input.clone()));
         if let Some(Ok(started)) = live(client.start(request)).await {
             return started.run.id;
         }

@@ -6,6 +6,7 @@ pub mod builder;
 pub mod effects;
 pub mod every_step;
 pub mod gate;
+pub mod hostile;
 pub mod nowhere;
 pub mod outside;
 pub mod platform;

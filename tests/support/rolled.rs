@@ -190,9 +190,16 @@ fn half_changed(deployed: &Deployed, at: Timestamp) -> Option<String> {
 /// A cause, and what to do about it.
 fn unsaid(run: &Run, code: &str, message: &str, detail: &Value) -> Vec<String> {
     let mut breaches = Vec::new();
-    let advice = ["again", "by hand", "retry", "look", "mend", "see to", "start", "check", "go on"];
-    let engines =
-        ["cancelled", "outside_silent", "outside_refused", "delivery_overran", "phase_overdue", "run_overdue"];
+    let advice = ["again", "by hand", "retry", "look", "mend", "see to", "start", "check", "ask for"];
+    let engines = [
+        "cancelled",
+        "rollback_requested",
+        "outside_silent",
+        "outside_refused",
+        "delivery_overran",
+        "phase_overdue",
+        "run_overdue",
+    ];
     if !engines.contains(&code) && !advice.iter().any(|word| message.contains(word)) {
         breaches.push(format!("it does not say what to do: {message}"));
     }

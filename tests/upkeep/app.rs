@@ -12,6 +12,8 @@ use windlass::pipelines::upgrade::ports::{Applied, Apps};
 pub struct FakeApp {
     /// The images of its one container for each component; no images: there is no app.
     pub images: Mutex<Vec<String>>,
+    /// It cannot be read.
+    pub lost: Mutex<bool>,
     pub mode: Mutex<&'static str>,
     pub traffic: Mutex<Value>,
     pub most_inactive: Mutex<Option<u64>>,
@@ -56,6 +58,9 @@ impl Apps for FakeApp {
     async fn app(&self) -> Result<ContainerApp, PhaseError> {
         if !self.is_configured() {
             return Err(PhaseError::fatal("app_unset", "there is no app"));
+        }
+        if *self.lost.lock().unwrap() {
+            return Err(PhaseError::fatal("app_not_found", "somebody has deleted it"));
         }
         let images = self.images.lock().unwrap().clone();
         let container = |(index, image)| json!({"name": format!("c{index}"), "image": image});

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use windlass::azure::container_apps::Visitor;
 use windlass::config::{AuthConfig, EasyAuthConfig};
 use windlass::engine::ports::Clock;
-use windlass::engine::{Engine, Registry, Settings};
+use windlass::engine::{Engine, Pipeline, Registry, Settings};
 use windlass::git::{Remote, RemotePolicy};
 use windlass::http::auth::Authenticator;
 use windlass::http::{Check, HttpState, Readiness, UpgradeHttp, router};
@@ -110,6 +110,11 @@ impl Platform {
         engine(&self.upgrade, &self.data, &self.clock)
     }
 
+    /// A process that can run other pipelines.
+    pub fn engine_of(&self, pipelines: Vec<Pipeline>) -> Engine {
+        with_pipelines(pipelines, &self.data, &self.clock)
+    }
+
     pub fn repository(&self) -> PathBuf {
         self.repositories.path().join("app")
     }
@@ -139,8 +144,12 @@ impl Platform {
 }
 
 fn engine(upgrade: &Arc<Upgrade>, data: &TempDir, clock: &Arc<HandClock>) -> Engine {
+    let pipelines = vec![upgrade::pipeline(upgrade), upgrade::rollback(upgrade), upgrade::retention::pipeline(upgrade)];
+    with_pipelines(pipelines, data, clock)
+}
+
+fn with_pipelines(pipelines: Vec<Pipeline>, data: &TempDir, clock: &Arc<HandClock>) -> Engine {
     let store = Embedded::open(&data.path().join("store"), Operations::default()).unwrap();
-    let pipelines = vec![upgrade::pipeline(upgrade), upgrade::rollback(upgrade)];
     Engine::new(
         Registry::new(pipelines),
         Arc::new(store.clone()),

@@ -21,6 +21,8 @@ pub struct FakeRegistry {
     pub guarded: Mutex<BTreeSet<String>>,
     /// Calls from now on that fail for a moment.
     pub silent: Mutex<u32>,
+    /// The caller dies with the answer to this deletion, counted from now on.
+    pub deadly: Mutex<Option<u32>>,
 }
 
 impl FakeRegistry {
@@ -74,6 +76,12 @@ impl FakeRegistry {
         if let Some(tags) = self.tags.lock().unwrap().get_mut(repository) {
             tags.retain(|tag| !gone(tag));
         }
+        let mut deadly = self.deadly.lock().unwrap().take();
+        if let Some(left) = deadly.as_mut() {
+            *left -= 1;
+        }
+        assert_ne!(deadly, Some(0), "the caller is to die here");
+        *self.deadly.lock().unwrap() = deadly;
         Ok(())
     }
 }

@@ -40,9 +40,9 @@ pub async fn judge(upgrade: &Upgrade, input: &UpgradeInput) -> Result<(), ApiErr
     }
 }
 
-/// A platform without an app is told by the first phase.
+/// A platform without an app or a repository is told by the first phase.
 async fn judge_direction(upgrade: &Upgrade, asked: &Asked) -> Result<(), ApiError> {
-    if !upgrade.apps.is_configured() {
+    if !upgrade.apps.is_configured() || upgrade.source.address().is_none() {
         return Ok(());
     }
     refuse(in_time(upgrade.objections(asked)).await.map_err(told)?)

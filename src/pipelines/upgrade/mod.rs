@@ -16,6 +16,7 @@ mod images;
 pub mod ports;
 mod readiness;
 mod resume;
+pub mod retention;
 pub mod rollout;
 mod settings;
 mod source;

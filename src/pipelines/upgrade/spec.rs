@@ -6,7 +6,7 @@ use super::discovery::CHECK;
 use crate::engine::{PhaseSpec, PipelineSpec};
 use crate::model::RetryPolicy;
 
-const fn minutes(count: u64) -> Duration {
+pub(super) const fn minutes(count: u64) -> Duration {
     Duration::from_secs(count * 60)
 }
 
@@ -16,7 +16,7 @@ const RETRY: RetryPolicy =
 /// The platform's own operations can take minutes, during which it takes no other change.
 const PERSISTENT: RetryPolicy = RetryPolicy { attempts: 24, ..RETRY };
 
-const fn phase(name: &'static str, deadline: Duration) -> PhaseSpec {
+pub(super) const fn phase(name: &'static str, deadline: Duration) -> PhaseSpec {
     PhaseSpec { name, deadline, delivery: Duration::from_secs(60), retry: RETRY, waits_for_people: false }
 }
 

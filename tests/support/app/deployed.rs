@@ -255,6 +255,7 @@ impl Deployed {
             made_at: now,
             appears_at,
             settles_at,
+            settled_at: None,
             stopped: false,
             traffic_since,
             stands,
@@ -277,6 +278,7 @@ impl Deployed {
         let made =
             made.ok_or_else(|| PhaseError::fatal("app_not_found", "there is no such revision; look for another"))?;
         if made.stopped {
+            made.settled_at.get_or_insert(made.settles_at);
             (made.stopped, made.appears_at, made.settles_at) = (false, now, now + takes);
         }
         Ok(())

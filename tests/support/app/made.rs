@@ -38,6 +38,8 @@ pub struct Made {
     pub(super) appears_at: Timestamp,
     /// When it is ready if it ever is, sick if it is not.
     pub(super) settles_at: Timestamp,
+    /// When it settled first, if somebody has stopped and started it since.
+    pub(super) settled_at: Option<Timestamp>,
     /// Whether somebody has stopped it.
     pub stopped: bool,
     pub(super) traffic_since: Option<Timestamp>,
@@ -48,7 +50,8 @@ pub struct Made {
 impl Made {
     /// Whether it was ready at one time.
     pub fn was_ready(&self, now: Timestamp) -> bool {
-        now >= self.settles_at && matches!(self.fate, Fate::Well | Fate::Unready | Fate::Mute | Fate::Degrades)
+        now >= self.settled_at.unwrap_or(self.settles_at)
+            && matches!(self.fate, Fate::Well | Fate::Unready | Fate::Mute | Fate::Degrades)
     }
 
     fn has_degraded(&self, now: Timestamp) -> bool {

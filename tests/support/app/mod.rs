@@ -83,6 +83,7 @@ fn first(builder: &Builder, now: Timestamp) -> Made {
         made_at: now,
         appears_at: now,
         settles_at: now,
+        settled_at: None,
         stopped,
         traffic_since: Some(now),
         stands,

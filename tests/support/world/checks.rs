@@ -162,7 +162,9 @@ impl World {
     }
 
     pub fn stored(&self, id: &RunId) -> Run {
-        self.runs().into_iter().find(|run| run.id == *id).expect("the run is stored")
+        let tables = self.tables.lock().expect("never poisoned");
+        let row = tables.rows.get(&(id.tag().to_string(), format!("run:{}", id.name())));
+        read(&row.expect("the run is stored").record)
     }
 
     /// A committed log, put together from its segments by hand rather than by the engine's own reader.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use serde_json::Value;
 
 use super::snapshot::{SNAPSHOT, Snapshot, SnapshotImage};
 use super::state::{Rollout, Strategy};
@@ -140,15 +141,17 @@ impl Patching {
         };
         let (subscription_id, resource_group) = self.upgrade.apps.place();
         let taken_at = ctx.now();
+        let served = serving(app)?;
+        let template = self.template_of(app, &served).await?;
         let fresh = Snapshot {
             job_id: ctx.run().id.clone(),
             taken_at,
             app: self.upgrade.apps.name().to_owned(),
             subscription_id: subscription_id.to_owned(),
             resource_group: resource_group.to_owned(),
-            revision: serving(app)?,
-            version: template::version(&app.template, &self.upgrade.components, registry),
-            template: conceal::concealed(&template::kept(&app.template)),
+            revision: served,
+            version: template::version(&template, &self.upgrade.components, registry),
+            template: conceal::concealed(&template::kept(&template)),
             images: BTreeMap::new(),
             strategy,
             traffic: serde_json::to_value(&app.traffic).unwrap_or_default(),
@@ -169,11 +172,27 @@ impl Patching {
             });
         }
         let mut images = BTreeMap::new();
-        for (container, image) in template::images(&app.template) {
+        for (container, image) in template::images(&template) {
             let digest = self.upgrade.digest(&image, registry).await?;
             images.insert(container, SnapshotImage { image, digest });
         }
         Ok(Snapshot { images, ..fresh })
+    }
+
+    /// What the revision that serves runs. The app's own template is the newest revision's, which may never have become
+    /// ready: that is nothing to go back to.
+    async fn template_of(&self, app: &ContainerApp, serving: &str) -> Result<Value, PhaseError> {
+        let mut template = app.template.clone();
+        if app.latest_revision.as_deref() != Some(serving) {
+            let revision = self.upgrade.apps.revision(serving).await?.ok_or_else(|| {
+                let message =
+                    format!("the app has no revision {serving}, to which its users go; look at it, then start again");
+                PhaseError::fatal("app_changed", message)
+            })?;
+            let images = revision.images.into_iter().map(|image| (image.container, image.image)).collect();
+            template::set_images(&mut template, &images);
+        }
+        Ok(template)
     }
 }
 
