@@ -85,6 +85,12 @@ pub fn images(template: &Value) -> BTreeMap<String, String> {
     containers.map(|container| (text(container, "name").to_owned(), text(container, "image").to_owned())).collect()
 }
 
+/// As [`images`], without the containers that only initialise.
+pub fn running(template: &Value) -> BTreeMap<String, String> {
+    let containers = list(template, CONTAINERS).iter();
+    containers.map(|container| (text(container, "name").to_owned(), text(container, "image").to_owned())).collect()
+}
+
 /// The template with every container of a component on that component's image of `tag`. A container belongs to the
 /// component whose repository its image is from; every other container stays as it is.
 pub fn retargeted(template: &Value, components: &[Component], registry: &str, tag: &str) -> Value {
