@@ -216,7 +216,8 @@ async fn what_is_not_there_is_not_found_whatever_it_is_called() {
         (get("/api/upgrade/status?wait=3600"), 400, "invalid_wait"),
         (caller.request(Method::POST, &format!("/api/runs/{unknown}/terminate")), 404, "unknown_run"),
         (caller.request(Method::POST, &format!("/api/probe/{unknown}/release")), 404, "unknown_run"),
-        (caller.request(Method::POST, "/api/upgrade/status"), 404, ""),
+        (caller.request(Method::POST, "/api/upgrade/status"), 405, "method_not_allowed"),
+        (caller.request(Method::POST, "/api/probe/start/x"), 404, ""),
         (caller.request(Method::DELETE, &format!("/api/runs/{unknown}")), 404, ""),
     ];
     for (request, status, code) in cases {
@@ -266,7 +267,7 @@ async fn paths_that_only_look_like_ours_lead_nowhere() {
         ("/api/upgrade//start", 404),
         ("/api/upgrade%2Fstart", 404),
         ("/api/upgrade/start%00", 400),
-        ("/api/upgrade/start\\", 404),
+        ("/api/probe/start\\", 404),
         ("/api/upgrade/%252e%252e/start", 404),
         ("/%2e%2e/%2e%2e/etc/passwd", 404),
         ("/api/upgrade/start/../../../etc/passwd", 404),

@@ -1,4 +1,4 @@
-//! Upgrades that cannot succeed, and Azure as the settings name it, through the whole product.
+//! Upgrades, ways back and what keeps them from succeeding, and Azure as the settings name it, through the whole product.
 
 #[path = "support/azurite.rs"]
 mod azurite;
@@ -153,5 +153,61 @@ async fn what_the_azure_command_prints_is_all_that_a_handler_needs() {
     let local = Local::start(&start).await;
     let status = upgrade(&Caller::of(&local.base), "1.2.3", None).await;
     assert_eq!(status["state"], "succeeded", "{status:#}");
+    local.stop().await;
+}
+
+/// Until the upgrade or the way back is over.
+async fn over(caller: &Caller) -> Value {
+    let ends = ["succeeded", "failed_pre", "failed_rollout", "rolled_back", "rollback_failed"];
+    caller.until("/api/upgrade/status", |body| ends.iter().any(|end| body["state"] == *end)).await
+}
+
+/// The next revision of the version will crash; the simulated Azure is where the images come from.
+async fn spoil_the_next_revision(status: &Value) {
+    let image = status["rollout"]["images"]["api"].as_str().expect("an image");
+    let azure = image.split('/').next().expect("a registry");
+    let fault = json!({"on": "revision", "part": "v1-2-3", "effect": {"kind": "crashing"}});
+    let answer = reqwest::Client::new().post(format!("http://{azure}/_sim/faults")).json(&fault).send().await;
+    assert!(answer.expect("an answer").status().is_success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_planned_upgrade_serves_goes_back_by_a_call_and_the_next_one_by_itself() {
+    let (repositories, data) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    make_platform(repositories.path());
+    let git = GitServer::start(repositories.path(), Manner::Plain).await;
+    let start = Start::embedded(data.path()).setting("UPGRADE_GIT_REMOTE", &git.url("platform"));
+    let local = Local::start(&start).await;
+    let caller = Caller::of(&local.base);
+
+    let (_, plan) = caller.post("/api/upgrade/plan", &json!({"target_version": "1.2.3"})).await;
+    let hash = plan["plan_hash"].clone();
+    let body = json!({"target_version": "1.2.3", "confirm_downtime": true, "plan_hash": hash});
+    let (status, started) = caller.post("/api/upgrade/start", &body).await;
+    assert_eq!(status, 202, "{started}");
+    let upgraded = over(&caller).await;
+    assert_eq!((&upgraded["state"], &upgraded["from_version"]), (&json!("succeeded"), &json!("1.0.0")), "{upgraded:#}");
+    let (_, candidates) = caller.get("/api/upgrade/candidates").await;
+    assert_eq!(candidates["running_version"], "1.2.3", "{candidates:#}");
+
+    let (status, told) = caller.post("/api/upgrade/rollback", &json!({"reason": "customers complain"})).await;
+    assert_eq!(status, 202, "{told}");
+    assert_eq!(over(&caller).await["state"], "rolled_back");
+    let (status, refused) = caller.post("/api/upgrade/start", &body).await;
+    assert_eq!((status, &refused["code"]), (409, &json!("plan_outdated")), "{refused}");
+
+    spoil_the_next_revision(&upgraded).await;
+    let body = json!({"target_version": "1.2.3", "confirm_downtime": true});
+    let (status, started) = caller.post("/api/upgrade/start", &body).await;
+    assert_eq!(status, 202, "{started}");
+    let sick = over(&caller).await;
+    assert_eq!(sick["state"], "rolled_back", "{sick:#}");
+    assert!(sick["error"]["message"].as_str().is_some_and(|message| message.contains("CrashLoopBackOff")), "{sick:#}");
+
+    let (_, history) = caller.get("/api/upgrade/history").await;
+    let told: Vec<_> = history["entries"].as_array().expect("entries").iter().map(|entry| &entry["state"]).collect();
+    assert_eq!(told, ["rolled_back", "rolled_back", "succeeded"]);
+    assert_eq!((&history["intact"], &history["broken"]), (&json!(true), &Value::Null));
+    nothing_is_left_in(data.path());
     local.stop().await;
 }

@@ -25,7 +25,7 @@ impl Engine {
         if matches!(result, Err(PhaseError::LeaseLost)) {
             return Ok(Committed::Lost);
         }
-        let step = match self.step_after(spec, phase, ctx, result).await {
+        let step = match self.step_after(spec, phase, work, ctx, result).await {
             Step::Fail { failure, .. } => self.leave(spec, Some(work), ctx, failure).await,
             other => other,
         };
@@ -56,6 +56,7 @@ impl Engine {
         &self,
         spec: &PipelineSpec,
         phase: &PhaseSpec,
+        behind: &dyn Phase,
         ctx: &mut PhaseContext,
         result: Result<Outcome, PhaseError>,
     ) -> Step {
@@ -72,9 +73,9 @@ impl Engine {
                 Some(next) => self.step_into(spec, ctx, work, next),
                 // What went back did not succeed.
                 None if ctx.run().fallback.is_some() => {
-                    Step::Done { work, verdict: Verdict::Failed, output: Value::Null }
+                    Step::Done { work, verdict: Verdict::Failed, output: Value::Null, heeds: &[] }
                 }
-                None => Step::Done { work, verdict: Verdict::Succeeded, output: Value::Null },
+                None => Step::Done { work, verdict: Verdict::Succeeded, output: Value::Null, heeds: &[] },
             },
             Ok(Outcome::Enter(name)) => match spec.phase_behind(phase.name, name) {
                 Some(next) => self.step_into(spec, ctx, work, next),
@@ -85,7 +86,7 @@ impl Engine {
                 let wake_at = (now + after).min(self.overdue_at(ctx.run(), phase)).max(now);
                 Step::Wait { work, wake_at, reason }
             }
-            Ok(Outcome::Done { verdict, output }) => Step::Done { work, verdict, output },
+            Ok(Outcome::Done { verdict, output }) => Step::Done { work, verdict, output, heeds: behind.heeds() },
             Err(PhaseError::Retryable { failure, after }) => match phase.retry.pause_after(ctx.run().attempt, after) {
                 Some(pause) => {
                     let wake_at = (now + pause).min(self.overdue_at(ctx.run(), phase)).max(now);

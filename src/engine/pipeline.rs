@@ -52,6 +52,12 @@ pub trait Phase: Send + Sync {
     /// One delivery's worth of work; never sleeps, answers [`Outcome::Wait`] instead.
     async fn run(&self, ctx: &mut PhaseContext) -> Result<Outcome, PhaseError>;
 
+    /// The signals that this phase must have seen before it ends the run: one that comes while it is at work lets it be
+    /// called once more instead.
+    fn heeds(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Called before a run ends in this phase, or falls back from it, by cancellation, failure or deadline: stops what the phase
     /// started elsewhere. Best effort, may be called more than once.
     async fn abandon(&self, _ctx: &mut PhaseContext) -> Result<(), PhaseError> {

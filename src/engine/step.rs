@@ -50,6 +50,8 @@ pub enum Step {
         work: Work,
         verdict: Verdict,
         output: Value,
+        /// Signals that the phase must have seen before the run may end.
+        heeds: &'static [&'static str],
     },
     Fail {
         work: Work,

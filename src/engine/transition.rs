@@ -75,7 +75,14 @@ pub fn apply(
             next.attempt = run.attempt.saturating_add(1);
             Some((EventKind::Retrying, json!({"cause": failure, "until": wake_at})))
         }
-        Step::Done { work, verdict, output } => {
+        // What came while the phase was at work would be told to a run that is over.
+        Step::Done { work, heeds, .. } if run.signalled && heeds.iter().any(|name| run.signals.contains_key(*name)) => {
+            save(&mut next, work);
+            ready(&mut next, now, Wake::Signalled);
+            next.attempt = 1;
+            Some((EventKind::Waiting, json!({"reason": "what the run was told meanwhile", "until": now})))
+        }
+        Step::Done { work, verdict, output, .. } => {
             save(&mut next, work);
             next.output = output;
             next.failure = run.fallback.as_ref().map(|fallback| fallback.cause.clone());

@@ -83,7 +83,7 @@ fn every_step_of_a_holder() -> Vec<Step> {
         Step::Next { work: work(), phase: "second".into(), deadline_at: LATER },
         Step::Wait { work: work(), wake_at: LATER, reason: "because".into() },
         Step::Retry { work: work(), wake_at: LATER, failure: Failure::new("x", "y") },
-        Step::Done { work: work(), verdict: Verdict::Succeeded, output: Value::Null },
+        Step::Done { work: work(), verdict: Verdict::Succeeded, output: Value::Null, heeds: &[] },
         Step::Fail { work: work(), failure: Failure::new("x", "y") },
         Step::Terminate { work: work() },
         fall_back("second", LATER),
@@ -92,9 +92,13 @@ fn every_step_of_a_holder() -> Vec<Step> {
 
 #[test]
 fn i1_an_ended_run_takes_no_step_at_all() {
-    let over = step(&leased("a"), "a", Step::Done { work: work(), verdict: Verdict::Succeeded, output: Value::Null })
-        .expect("a holder may end the run")
-        .run;
+    let over = step(
+        &leased("a"),
+        "a",
+        Step::Done { work: work(), verdict: Verdict::Succeeded, output: Value::Null, heeds: &[] },
+    )
+    .expect("a holder may end the run")
+    .run;
     let mut steps = every_step_of_a_holder();
     steps.extend([
         Step::Claim { seq: over.seq, expires_at: LATER },
@@ -255,7 +259,11 @@ fn a_run_that_falls_back_is_neither_stopped_nor_asked_to_stop() {
 #[test]
 fn a_run_that_fell_back_ends_with_the_cause_that_led_there() {
     let back = leased_on_its_way_back("a");
-    let done = step(&back, "a", Step::Done { work: work(), verdict: Verdict::Failed, output: json!({"is": "old"}) });
+    let done = step(
+        &back,
+        "a",
+        Step::Done { work: work(), verdict: Verdict::Failed, output: json!({"is": "old"}), heeds: &[] },
+    );
     let done = done.expect("a holder may end it").run;
     assert_eq!((done.failure, done.output), (Some(cause()), json!({"is": "old"})));
     let failure = Failure::new("stuck", "it cannot go back").with_detail(json!({"at": 1}));
@@ -299,4 +307,18 @@ fn work_of(step: &mut Step) -> Option<&mut Work> {
         | Step::FallBack { work, .. } => Some(work),
         _ => None,
     }
+}
+
+#[test]
+fn a_run_does_not_end_past_a_signal_that_its_phase_has_not_seen() {
+    let heeding =
+        || Step::Done { work: work(), verdict: Verdict::Succeeded, output: Value::Null, heeds: &["rollback"] };
+    let told =
+        |name: &str| step(&leased("a"), "x", Step::Signal { name: name.into(), value: Value::Null }).unwrap().run;
+    let again = step(&told("rollback"), "a", heeding()).unwrap();
+    assert!(matches!(again.run.progress, Progress::Ready { wake: Wake::Signalled, .. }), "{:?}", again.run.progress);
+    assert!(again.event.is_some_and(|event| event.kind == EventKind::Waiting));
+    assert!(step(&told("another"), "a", heeding()).unwrap().run.is_ended());
+    let seen = Run { signalled: false, ..told("rollback") };
+    assert!(step(&seen, "a", heeding()).unwrap().run.is_ended());
 }

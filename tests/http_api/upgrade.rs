@@ -176,7 +176,7 @@ async fn an_idle_platform_says_so_and_does_not_make_wait() {
         "from_version": null, "current_version": null, "strategy": null, "commit": null, "progress": 0,
         "components": [], "rollout": null, "approval": null, "validation": null,
         "rollback": {
-            "available": false, "available_until": null, "seconds_left": 0, "job_id": null, "to_version": null,
+            "available": false, "available_until": null, "seconds_left": null, "job_id": null, "to_version": null,
             "reason_not_available":
                 "No upgrade has changed the platform yet, so there is nothing to go back to.",
         },

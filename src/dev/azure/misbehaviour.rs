@@ -90,7 +90,10 @@ fn failure(status: StatusCode, path: &str) -> Response {
             return ArmError::new(status, "AuthorizationFailed", message).into_response();
         }
         404 => ("NotFound", "The resource could not be found."),
-        409 => return ArmError::operation_in_progress(path.rsplit('/').next().unwrap_or_default()).into_response(),
+        409 if path.contains("/containerApps/") => {
+            return ArmError::operation_in_progress(path.rsplit('/').next().unwrap_or_default()).into_response();
+        }
+        409 => ("Conflict", "The request conflicts with the state of the resource."),
         429 => ("TooManyRequests", "The request is being throttled."),
         503 => ("ServerTimeout", "The server is too busy to take the request."),
         _ => ("InternalServerError", "Encountered internal server error."),

@@ -28,7 +28,8 @@ pub struct Preflight {
     to_version: Option<String>,
     revision: Option<String>,
     available_until: Option<Timestamp>,
-    seconds_left: u64,
+    /// None where nothing runs out.
+    seconds_left: Option<u64>,
     images: Vec<ImageReport>,
 }
 
@@ -58,7 +59,7 @@ pub async fn rollback_preflight(State(state): State<HttpState>, _: UpgradeAdmin)
         to_version: snapshot.and_then(|snapshot| snapshot.version.clone()),
         revision: snapshot.map(|snapshot| snapshot.revision.clone()),
         available_until: until,
-        seconds_left: left.unwrap_or_default(),
+        seconds_left: left,
         images,
     }))
 }

@@ -20,7 +20,8 @@ pub struct BackView {
 pub struct Countdown<'a> {
     #[serde(flatten)]
     back: &'a BackView,
-    seconds_left: u64,
+    /// None where nothing runs out.
+    seconds_left: Option<u64>,
 }
 
 impl BackView {
@@ -43,6 +44,6 @@ impl BackView {
 
     pub fn counted(&self, now: Timestamp) -> Countdown<'_> {
         let left = self.available_until.filter(|_| self.available).map(|until| until.since(now).as_secs());
-        Countdown { back: self, seconds_left: left.unwrap_or_default() }
+        Countdown { back: self, seconds_left: left }
     }
 }

@@ -49,6 +49,10 @@ impl Phase for Confirming {
         Ok(Outcome::Wait { after: if left.is_zero() { poll } else { left.min(poll) }, reason })
     }
 
+    fn heeds(&self) -> &'static [&'static str] {
+        &[rolling_back::SIGNAL]
+    }
+
     fn fallback(&self, _: &PhaseContext, why: &Failure) -> Option<&'static str> {
         self.upgrade.goes_back(why).then_some(rolling_back::NAME)
     }

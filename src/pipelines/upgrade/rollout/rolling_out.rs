@@ -50,6 +50,10 @@ impl Phase for RollingOut {
         }
     }
 
+    fn heeds(&self) -> &'static [&'static str] {
+        &[rolling_back::SIGNAL]
+    }
+
     fn fallback(&self, ctx: &PhaseContext, why: &Failure) -> Option<&'static str> {
         let state: UpgradeState = ctx.state().ok()?;
         let touched = state.rollout.as_ref().is_some_and(|rollout| rollout.change.sent_at.is_some());
