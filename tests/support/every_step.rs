@@ -27,6 +27,9 @@ pub enum Tell {
     },
 }
 
+/// A run's input, by the run before it.
+pub type InputBy = fn(&Run) -> Value;
+
 /// A run to be had: what is asked for, and what is told to it.
 #[derive(Clone, Debug)]
 pub struct Case {
@@ -41,7 +44,7 @@ pub struct Case {
     pub struck_from: &'static str,
     /// The run that is had once the first has ended: its pipeline, and its input by the first. Then only the second is
     /// struck.
-    pub then: Option<(&'static str, fn(&Run) -> Value)>,
+    pub then: Option<(&'static str, InputBy)>,
 }
 
 impl Case {
