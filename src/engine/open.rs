@@ -141,7 +141,7 @@ impl Engine {
 
     /// Ends the run again, unless its ticket got through after all. If this fails too, the sweep finds the run.
     async fn undo_start(&self, run: Run, cause: StoreError) -> Result<Started, StartError> {
-        let failure = Failure::new(NOT_QUEUED, format!("the first ticket could not be sent: {cause}"));
+        let failure = Failure::new(NOT_QUEUED, format!("the first ticket could not be sent: {cause}; start again"));
         let Some(held) = Held::read(&self.store, &self.clock, &run.id, self.unique()).await? else {
             return Err(StartError::NotQueued(cause));
         };
