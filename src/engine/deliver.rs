@@ -119,10 +119,19 @@ impl Engine {
         run: Run,
     ) -> Result<Acknowledged, DeliveryError> {
         let now = self.clock.now();
-        let deadline = (now + phase.delivery).min(self.overdue_at(&run, phase).max(now));
+        let overdue_at = self.overdue_at(&run, phase);
+        // A last look gets its time although there is none left.
+        let deadline = if now < overdue_at { (now + phase.delivery).min(overdue_at) } else { now + phase.delivery };
         let (logs, clock) = (Arc::clone(&self.logs), Arc::clone(&self.clock));
         let mut ctx = PhaseContext::new(run.clone(), spec, held.clone(), logs, clock, deadline);
         let result = match self.verdict_before_work(spec, &run, phase) {
+            Some(early) if is_overdue(&early) && work.looks_once_more(&ctx) => {
+                match self.run_phase(work.as_ref(), &mut ctx, &held).await {
+                    answer @ (Ok(Outcome::Done { .. } | Outcome::Next | Outcome::Enter(_))
+                    | Err(PhaseError::LeaseLost)) => answer,
+                    _ => Err(early),
+                }
+            }
             Some(early) => Err(early),
             None => self.run_phase(work.as_ref(), &mut ctx, &held).await,
         };
@@ -205,6 +214,10 @@ impl Engine {
 /// Stands in until the run itself says by whom and why.
 pub(super) fn cancelled() -> Failure {
     Failure::new("cancelled", "the run was cancelled")
+}
+
+fn is_overdue(error: &PhaseError) -> bool {
+    matches!(error, PhaseError::Fatal(failure) if matches!(failure.code.as_str(), "run_overdue" | "phase_overdue"))
 }
 
 fn panicked(panic: &(dyn std::any::Any + Send)) -> PhaseError {

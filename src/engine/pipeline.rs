@@ -52,6 +52,17 @@ pub trait Phase: Send + Sync {
     /// One delivery's worth of work; never sleeps, answers [`Outcome::Wait`] instead.
     async fn run(&self, ctx: &mut PhaseContext) -> Result<Outcome, PhaseError>;
 
+    /// Whether the phase brings back what was: it is not stopped half way, so nobody may cancel a run in it.
+    fn is_way_back(&self) -> bool {
+        false
+    }
+
+    /// Whether the phase is called once more when its time is over, because what it waits for may have come while nobody
+    /// looked. An answer other than to go on or to end changes nothing.
+    fn looks_once_more(&self, _ctx: &PhaseContext) -> bool {
+        false
+    }
+
     /// The signals that this phase must have seen before it ends the run: one that comes while it is at work lets it be
     /// called once more instead.
     fn heeds(&self) -> &'static [&'static str] {

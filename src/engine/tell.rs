@@ -25,6 +25,12 @@ impl Engine {
     /// Asks the run to stop; seen at its next claim, renewal or commit. A second request changes nothing.
     /// A run that waits is woken to stop now.
     pub async fn cancel(&self, id: &RunId, by: &str, reason: &str) -> Result<Run, TellError> {
+        // Whether a phase is a way back is known of it for good, so that nothing can come between this look and the write.
+        let phase = self.run(id).await?.filter(|run| !run.is_ended());
+        let pipeline = phase.as_ref().and_then(|run| Some((self.registry.get(&run.pipeline)?, &run.phase)));
+        if pipeline.and_then(|(pipeline, phase)| pipeline.work(phase)).is_some_and(|phase| phase.is_way_back()) {
+            return Err(TellError::FallingBack);
+        }
         let request = CancelRequest { by: by.to_owned(), reason: reason.to_owned(), at: self.clock.now() };
         self.tell(id, Step::RequestCancel { request }).await
     }

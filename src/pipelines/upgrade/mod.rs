@@ -99,6 +99,10 @@ impl Upgrade {
 
     /// Whether a failure of a changed app is answered by going back. Somebody who stops a rollout wants it undone.
     fn goes_back(&self, why: &Failure) -> bool {
+        // What somebody else has made of the app is not ours to undo.
+        if why.code == rollout::CHANGED {
+            return false;
+        }
         self.rollout.auto_rollback || matches!(why.code.as_str(), "cancelled" | rollout::rolling_back::REQUESTED)
     }
 

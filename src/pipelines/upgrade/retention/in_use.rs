@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::select::Protected;
 use super::state::RetentionInput;
-use crate::azure::container_apps::{ContainerApp, Revision};
+use crate::azure::container_apps::{ContainerApp, Revision, TrafficWeight};
 use crate::engine::PhaseError;
 use crate::engine::context::PhaseContext;
 use crate::pipelines::upgrade::Upgrade;
@@ -33,6 +33,8 @@ pub async fn in_use(ctx: &PhaseContext, upgrade: &Upgrade, input: &RetentionInpu
             protect(&mut found.images, &kept.image, &registry);
             found.images.digests.extend(kept.digest.clone());
         }
+        let weighted: Vec<TrafficWeight> = serde_json::from_value(snapshot.traffic).unwrap_or_default();
+        found.revisions.extend(weighted.into_iter().filter_map(|entry| entry.revision_name));
         found.revisions.extend([snapshot.revision, snapshot.target_revision]);
     }
     if upgrade.apps.is_configured() {

@@ -8,12 +8,15 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::state::Change;
-use crate::azure::container_apps::{ContainerApp, Poll};
+use crate::azure::container_apps::{ContainerApp, Poll, says_suffix_is_taken};
 use crate::engine::PhaseError;
 use crate::engine::context::PhaseContext;
 use crate::model::Timestamp;
 use crate::pipelines::upgrade::UpgradeState;
 use crate::pipelines::upgrade::ports::{Applied, Apps};
+
+/// A change that was there and is not for so long was undone by somebody else.
+const MISSING: Duration = Duration::from_secs(20);
 
 /// How far a change is.
 #[derive(Debug)]
@@ -48,38 +51,46 @@ pub async fn apply(
         note(ctx, state, wanted, |change, now| {
             change.sent_at.get_or_insert(now);
             change.accepted_at.get_or_insert(now);
+            change.seen_at.get_or_insert(now);
+            change.missing_since = None;
         })?;
         return follow(ctx, apps, state, wanted, app).await;
+    }
+    if remembered(state, wanted)?.seen_at.is_some() {
+        let now = ctx.now();
+        let since = *remembered(state, wanted)?.missing_since.get_or_insert(now);
+        ctx.set_state(state)?;
+        return match now >= since + MISSING {
+            true => Err(changed(wanted.what)),
+            false => Ok(Way::Going { app: Box::new(app), after: None }),
+        };
     }
     if remembered(state, wanted)?.operation.is_some() {
         // Accepted, and not to be seen yet: a copy of the app that lags behind is no reason to send it again.
         match follow(ctx, apps, state, wanted, app).await? {
-            Way::There(app) if !(wanted.is_in)(&app) => {
-                let message = format!(
-                    "{} was accepted and is not in the app: somebody else has changed the app meanwhile; see to it that \
-                     nobody does, then try again",
-                    wanted.what
-                );
-                return Err(PhaseError::fatal("app_changed", message));
-            }
+            Way::There(app) if !(wanted.is_in)(&app) => return Err(changed(wanted.what)),
             way => return Ok(way),
         }
     }
     let body = (wanted.body)(&app)?;
+    let before = remembered(state, wanted)?.clone();
     note(ctx, state, wanted, |change, now| change.sent_at = Some(now))?;
     ctx.checkpoint().await?;
     match apps.update(&body).await? {
         Applied::Refused(error) => {
-            note(ctx, state, wanted, |change, _| *change = Change::default())?;
+            // One that was sent before may yet come.
+            note(ctx, state, wanted, |change, _| *change = before)?;
             Err(error)
         }
         Applied::Done => {
-            note(ctx, state, wanted, |change, now| change.accepted_at = Some(now))?;
+            note(ctx, state, wanted, |change, now| {
+                change.accepted_at.get_or_insert(now);
+            })?;
             Ok(Way::Going { app: Box::new(app), after: None })
         }
         Applied::Begun(operation) => {
             note(ctx, state, wanted, |change, now| {
-                change.accepted_at = Some(now);
+                change.accepted_at.get_or_insert(now);
                 change.operation = Some(operation);
             })?;
             // The address of the operation is told once.
@@ -110,6 +121,11 @@ async fn follow(
             note(ctx, state, wanted, |change, _| change.operation = Some(operation))?;
             Ok(Way::Going { app, after })
         }
+        // There is a revision of that name: ours, made by a call whose answer was lost.
+        Some(Poll::Failed { message, .. }) if says_suffix_is_taken(&message) => {
+            note(ctx, state, wanted, |change, _| change.operation = None)?;
+            Ok(Way::Going { app, after: None })
+        }
         Some(Poll::Failed { code, message }) => {
             note(ctx, state, wanted, |change, _| change.operation = None)?;
             let message = format!("{} failed: {message} ({code}); mend the cause, then try again", wanted.what);
@@ -129,6 +145,17 @@ async fn follow(
             })
         }
     }
+}
+
+/// The failure of a change that somebody else has undone; going back would undo theirs.
+pub const CHANGED: &str = "app_changed";
+
+fn changed(what: &str) -> PhaseError {
+    let message = format!(
+        "{what} was taken and is not in the app any more: somebody else has changed the app meanwhile, and it is left as they \
+         made it; look at it (az containerapp show), then start again or roll back"
+    );
+    PhaseError::fatal(CHANGED, message)
 }
 
 fn remembered<'a>(state: &'a mut UpgradeState, wanted: &Wanted<'_>) -> Result<&'a mut Change, PhaseError> {

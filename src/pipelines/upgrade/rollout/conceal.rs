@@ -1,4 +1,4 @@
-//! Keeps secrets out of a stored template. What looks like one is replaced by a mark; going back takes the value from
+//! Keeps secrets out of a stored template. What may be one is replaced by a mark; going back takes the value from
 //! where it still is: the app, or the revision that the template was of.
 
 use serde_json::{Map, Value, json};
@@ -12,7 +12,7 @@ pub fn concealed(template: &Value) -> Value {
     match template {
         Value::String(text) if redact(text) != *text => mark(),
         Value::Array(items) => Value::Array(items.iter().map(concealed).collect()),
-        Value::Object(fields) if is_secret_entry(fields) => {
+        Value::Object(fields) if is_entry(fields) => {
             let kept = fields.iter().map(|(name, value)| {
                 let value = if name == "value" { mark() } else { concealed(value) };
                 (name.clone(), value)
@@ -26,13 +26,11 @@ pub fn concealed(template: &Value) -> Value {
     }
 }
 
-/// `{"name": "DB_PASSWORD", "value": "…"}`, as environments and headers have them.
-fn is_secret_entry(fields: &Map<String, Value>) -> bool {
+/// `{"name": "DB_PASSWORD", "value": "…"}`, as environments and headers have them. A name tells too little of whether its
+/// value is a secret, and the app has the value all the while.
+fn is_entry(fields: &Map<String, Value>) -> bool {
     let text = |field: &str| fields.get(field).and_then(Value::as_str);
-    text("name").zip(text("value")).is_some_and(|(name, value)| {
-        let assignment = format!("{name}={value}");
-        !value.is_empty() && redact(&assignment) != assignment
-    })
+    text("name").is_some() && text("value").is_some_and(|value| !value.is_empty())
 }
 
 fn mark() -> Value {
@@ -69,7 +67,8 @@ fn reveal(path: &str, value: &Value, sources: &[&Value]) -> Result<Value, String
             .iter()
             .enumerate()
             .map(|(index, item)| {
-                let sources: Vec<&Value> = sources.iter().filter_map(|source| same_item(source, index, item)).collect();
+                let sources: Vec<&Value> =
+                    sources.iter().filter_map(|source| same_item(source, index, items.len(), item)).collect();
                 let name = item.get("name").and_then(Value::as_str);
                 let path = name.map_or_else(|| format!("{path}.{index}"), |name| format!("{path}.{name}"));
                 reveal(&path, item, &sources)
@@ -80,12 +79,12 @@ fn reveal(path: &str, value: &Value, sources: &[&Value]) -> Result<Value, String
     }
 }
 
-/// The item of that name, or at that place if items have none.
-fn same_item<'a>(list: &'a Value, index: usize, item: &Value) -> Option<&'a Value> {
+/// The item of that name; or at that place if items have none, in a list as long.
+fn same_item<'a>(list: &'a Value, index: usize, length: usize, item: &Value) -> Option<&'a Value> {
     let list = list.as_array()?;
     match item.get("name") {
         Some(name) => list.iter().find(|other| other.get("name") == Some(name)),
-        None => list.get(index),
+        None => list.get(index).filter(|_| list.len() == length),
     }
 }
 
@@ -112,7 +111,7 @@ mod tests {
         let kept = concealed(&template());
         assert!(!kept.to_string().contains(PLANTED), "{kept}");
         let env = &kept["containers"][1]["env"];
-        assert_eq!(env[0], json!({"name": "LEVEL", "value": "info"}));
+        assert_eq!(env[0]["name"], "LEVEL");
         assert_eq!(env[2], json!({"name": "KEY", "secretRef": "key"}));
     }
 

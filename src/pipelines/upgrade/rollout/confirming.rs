@@ -64,7 +64,8 @@ impl Confirming {
         let first = rollout(state)?.flip.accepted_at.is_none();
         let upgrade = Arc::clone(&self.upgrade);
         let body = |app: &ContainerApp| -> Result<Value, PhaseError> {
-            let traffic = watch::all_to(&app.traffic, &revision);
+            let latest = app.latest_ready_revision.as_deref().unwrap_or(&revision);
+            let traffic = watch::all_to(&watch::pinned(&app.traffic, latest), &revision);
             Ok(upgrade.change_of(app, watch::configuration(&traffic)))
         };
         let wanted = Wanted {
@@ -87,11 +88,18 @@ impl Confirming {
         let rollout = state.rollout.as_mut().ok_or_else(lost)?;
         let revision = self.upgrade.apps.revision(&rollout.revision).await?;
         let mut health = watch::unoffered(revision.as_ref(), &rollout.revision, rollout.min_replicas);
-        if let (Health::Ready, Some(revision)) = (&health, &revision)
-            && let Some(Ready::No(what)) = self.upgrade.readiness.ask(revision).await
-        {
-            let what = format!("revision {} answers {what}", revision.name);
-            health = Health::Sick { code: "revision_unready", what, lasting: false };
+        // One that has proved that it can be reached is sick when it cannot.
+        let reachable = rollout.validation.as_ref().is_some_and(|validation| validation.good > 0);
+        if let (Health::Ready, Some(revision)) = (&health, &revision) {
+            let what = match self.upgrade.readiness.ask(revision).await {
+                Some(Ready::No(what)) => Some(format!("answers {what}")),
+                Some(Ready::Unknown(what)) if reachable => Some(format!("does not answer: {what}")),
+                _ => None,
+            };
+            if let Some(what) = what {
+                let what = format!("revision {} {what}", revision.name);
+                health = Health::Sick { code: "revision_unready", what, lasting: false };
+            }
         }
         if let Health::Waiting(what) = health {
             health = Health::Sick { code: "revision_unhealthy", what: format!("it waits for {what}"), lasting: false };

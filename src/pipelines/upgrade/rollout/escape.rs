@@ -98,6 +98,7 @@ mod tests {
             target_version: "1.2.3".to_owned(),
             available_until: Timestamp::from_millis(2),
             rolled_back_at: None,
+            former: None,
         }
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use super::patching::LOG;
 use super::snapshot::{SNAPSHOT, Snapshot};
 use crate::engine::context::PhaseContext;
 use crate::engine::{Outcome, PhaseError};
@@ -16,9 +17,16 @@ pub async fn succeeded(
     upgrade: &Arc<Upgrade>,
     state: &UpgradeState,
 ) -> Result<Outcome, PhaseError> {
-    let mut snapshot = Snapshot::of(ctx).await?;
-    snapshot.available_until = ctx.now() + upgrade.rollout.rollback_window;
-    ctx.set_document(SNAPSHOT, &snapshot)?;
+    match Snapshot::of(ctx).await {
+        Ok(mut snapshot) => {
+            snapshot.available_until = ctx.now() + upgrade.rollout.rollback_window;
+            snapshot.former = None;
+            ctx.set_document(SNAPSHOT, &snapshot)?;
+        }
+        // What serves and is well does so without a way back, too.
+        Err(PhaseError::Fatal(failure)) => ctx.log(LOG, &format!("there is no way back: {failure}")),
+        Err(passing) => return Err(passing),
+    }
     let state = UpgradeState { progress: 100, ..state.clone() };
     ctx.set_state(&state)?;
     Ok(Outcome::Done { verdict: Verdict::Succeeded, output: output(&state) })

@@ -34,6 +34,7 @@ pub(super) mod template;
 pub mod validating;
 mod watch;
 
+pub use apply::CHANGED;
 pub use approving::Approving;
 pub use confirming::Confirming;
 pub use finish::output;

@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use super::snapshot::{SNAPSHOT, Snapshot, SnapshotImage};
 use super::state::{Rollout, Strategy};
-use super::{conceal, plan, suffix, template};
-use crate::azure::container_apps::ContainerApp;
+use super::{conceal, plan, suffix, template, watch};
+use crate::azure::container_apps::{ContainerApp, RevisionMode, TrafficWeight};
 use crate::engine::context::PhaseContext;
 use crate::engine::{Outcome, Phase, PhaseError};
 use crate::pipelines::upgrade::{Upgrade, UpgradeInput, UpgradeState};
@@ -35,7 +35,7 @@ impl Phase for Patching {
         let asked = upgrade.asked(&input)?;
         self.refuse_if_unapproved(&state)?;
         self.refuse_if_moved(&app, &registry, &input, &state)?;
-        self.expect_images(&input).await?;
+        self.expect_images(&input, &state).await?;
 
         let target = template::retargeted(&app.template, &upgrade.components, &registry, &input.tag());
         let suffix = suffix::forward(upgrade.apps.name(), &input.target_version, &ctx.run().id);
@@ -103,15 +103,28 @@ impl Patching {
         if self.upgrade.rollout.approval.is_none() || approved {
             return Ok(());
         }
-        let message = "nobody has approved the plan, and somebody has to since UPGRADE_APPROVAL_MINUTES is set; nothing was \
+        let message = "nobody has approved the plan, and somebody has to since UPGRADE_APPROVAL is set; nothing was \
                        changed: start the upgrade again";
         Err(PhaseError::fatal("approval_missing", message))
     }
 
     /// The registry may have lost an image since it was built, and a revision without its image is an outage.
-    async fn expect_images(&self, input: &UpgradeInput) -> Result<(), PhaseError> {
+    /// Where somebody has agreed, it is to what was built.
+    async fn expect_images(&self, input: &UpgradeInput, state: &UpgradeState) -> Result<(), PhaseError> {
+        let agreed = state.approval.as_ref().is_some_and(|approval| approval.approved_by.is_some());
         for component in &self.upgrade.components {
-            if self.upgrade.store.digest(&component.image, &input.tag()).await?.is_none() {
+            let found = self.upgrade.store.digest(&component.image, &input.tag()).await?;
+            let built = state.builds.get(&component.name).and_then(|build| build.digest.as_ref());
+            if agreed && built.is_some() && found.is_some() && built != found.as_ref() {
+                let message = format!(
+                    "{}:{} is not the image that was built and approved: somebody has pushed another under its tag; nothing \
+                     was changed: start again",
+                    component.image,
+                    input.tag()
+                );
+                return Err(PhaseError::fatal("image_changed", message));
+            }
+            if found.is_none() {
                 let message = format!(
                     "the registry does not have {}:{}, which this upgrade has built; look for what deletes images there, \
                      then start again",
@@ -135,10 +148,10 @@ impl Patching {
         revision: &str,
         strategy: Strategy,
     ) -> Result<Snapshot, PhaseError> {
-        let earlier = match &state.keeps_snapshot_of {
-            Some(job) => ctx.document::<Snapshot>(SNAPSHOT).await?.filter(|found| found.job_id == *job),
-            None => None,
-        };
+        // One that cannot be read is no reason not to take a better one.
+        let known = ctx.document::<Snapshot>(SNAPSHOT).await.unwrap_or_default();
+        let kept = |found: &&Snapshot| state.keeps_snapshot_of.as_ref() == Some(&found.job_id);
+        let earlier = known.as_ref().filter(kept).cloned();
         let (subscription_id, resource_group) = self.upgrade.apps.place();
         let taken_at = ctx.now();
         let served = serving(app)?;
@@ -154,11 +167,12 @@ impl Patching {
             template: conceal::concealed(&template::kept(&template)),
             images: BTreeMap::new(),
             strategy,
-            traffic: serde_json::to_value(&app.traffic).unwrap_or_default(),
+            traffic: serde_json::to_value(pinned(app)).unwrap_or_default(),
             target_revision: revision.to_owned(),
             target_version: input.target_version.clone(),
             available_until: taken_at + self.upgrade.rollout.rollback_window,
             rolled_back_at: None,
+            former: known.map(|known| Box::new(Snapshot { former: None, ..known })),
         };
         if let Some(earlier) = earlier {
             // What failed before this retry is still in the app: the way back leads past it.
@@ -196,11 +210,16 @@ impl Patching {
     }
 }
 
-/// The revision that the platform's users reach.
+/// The traffic by the names of revisions.
+fn pinned(app: &ContainerApp) -> Vec<TrafficWeight> {
+    app.latest_ready_revision.as_deref().map(|latest| watch::pinned(&app.traffic, latest)).unwrap_or_default()
+}
+
+/// The revision that most of the platform's users reach.
 fn serving(app: &ContainerApp) -> Result<String, PhaseError> {
-    let weighted = app.traffic.iter().filter(|entry| entry.weight > 0 && !entry.latest_revision);
-    let heaviest = weighted.max_by_key(|entry| entry.weight).and_then(|entry| entry.revision_name.clone());
-    let multiple = app.mode == crate::azure::container_apps::RevisionMode::Multiple;
+    let weighted = pinned(app).into_iter().filter(|entry| entry.weight > 0);
+    let heaviest = weighted.max_by_key(|entry| entry.weight).and_then(|entry| entry.revision_name);
+    let multiple = app.mode == RevisionMode::Multiple;
     heaviest.filter(|_| multiple).or_else(|| app.latest_ready_revision.clone()).ok_or_else(|| {
         PhaseError::fatal(
             "app_never_ready",

@@ -28,8 +28,10 @@ impl RollingBack {
         let suffix = back.suffix.clone().unwrap_or_default();
         let upgrade = Arc::clone(&self.upgrade);
         let body = |app: &ContainerApp| {
-            let mut target =
-                conceal::revealed(&snapshot.template, &[&app.template]).map_err(|place| unrevealed(&place))?;
+            let mut target = match back.images_alone {
+                true => template::kept(&app.template),
+                false => conceal::revealed(&snapshot.template, &[&app.template]).map_err(|place| unrevealed(&place))?,
+            };
             template::set_images(&mut target, &back.images);
             Ok(upgrade.change_of(app, json!({"template": template::change(&app.template, &target, &suffix)})))
         };
@@ -63,6 +65,7 @@ impl RollingBack {
             );
             return Err(PhaseError::fatal("rollback_revision_missing", message));
         };
+        let target = self.table(ctx, snapshot).await?;
         if !revision.active {
             apps.activate(&snapshot.revision).await?;
             ctx.log(LOG, &format!("revision {} is started again", snapshot.revision));
@@ -72,11 +75,8 @@ impl RollingBack {
         if health != Health::Ready {
             return self.patiently(ctx, state, health).await;
         }
-        let old: Vec<TrafficWeight> = serde_json::from_value(snapshot.traffic.clone()).unwrap_or_default();
-        let traffic = watch::pinned(&old, &snapshot.revision);
-        let target: Vec<TrafficWeight> = serde_json::from_value(traffic.clone()).unwrap_or_default();
         let upgrade = Arc::clone(&self.upgrade);
-        let body = |app: &ContainerApp| Ok(upgrade.change_of(app, watch::configuration(&traffic)));
+        let body = |app: &ContainerApp| Ok(upgrade.change_of(app, watch::configuration(&target)));
         let wanted = Wanted {
             change: |state| state.rollback.as_mut().map(|back| &mut back.change),
             is_in: &|app| watch::same(&app.traffic, &target),
@@ -90,6 +90,34 @@ impl RollingBack {
                 Ok(Health::Ready)
             }
         }
+    }
+
+    /// Who gets which share. The revisions beside the one that served are started again; the share of one that is no longer
+    /// kept goes to that one.
+    async fn table(&self, ctx: &mut PhaseContext, snapshot: &Snapshot) -> Result<Vec<TrafficWeight>, PhaseError> {
+        let apps = self.upgrade.apps.as_ref();
+        let old: Vec<TrafficWeight> = serde_json::from_value(snapshot.traffic.clone()).unwrap_or_default();
+        let mut table = watch::pinned(&old, &snapshot.revision);
+        for entry in &mut table {
+            let Some(name) = entry.revision_name.clone().filter(|name| *name != snapshot.revision) else { continue };
+            match apps.revision(&name).await? {
+                Some(revision) if revision.active => {}
+                Some(_) if entry.weight == 0 => {}
+                Some(_) => {
+                    apps.activate(&name).await?;
+                    ctx.log(LOG, &format!("revision {name} is started again"));
+                }
+                None => {
+                    ctx.log(
+                        LOG,
+                        &format!("revision {name} is no longer kept; its traffic goes to {}", snapshot.revision),
+                    );
+                    entry.revision_name = Some(snapshot.revision.clone());
+                    entry.label = None;
+                }
+            }
+        }
+        Ok(watch::merged(table))
     }
 
     /// A revision without traffic costs money; that it could not be stopped is no reason to fail.

@@ -5,6 +5,7 @@
 //! revision mode gets its traffic back to the old revision, which is started again if it was stopped. A second call looks
 //! first. Ends with what was found: also that there was nothing to undo.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use super::returning::back;
 use super::snapshot::{SNAPSHOT, Snapshot};
 use super::state::{Return, Strategy, WordSignal};
 use super::{conceal, suffix, template};
-use crate::azure::container_apps::ContainerApp;
+use crate::azure::container_apps::{ContainerApp, RevisionMode};
 use crate::engine::context::PhaseContext;
 use crate::engine::{Outcome, Phase, PhaseError};
 use crate::model::Verdict;
@@ -73,6 +74,10 @@ impl Phase for RollingBack {
             }
         }
     }
+
+    fn is_way_back(&self) -> bool {
+        true
+    }
 }
 
 impl RollingBack {
@@ -94,23 +99,27 @@ impl RollingBack {
         snapshot: &Snapshot,
         app: &ContainerApp,
     ) -> Result<(), PhaseError> {
-        let version = snapshot.version.clone().unwrap_or_default();
-        let suffix = suffix::back(self.upgrade.apps.name(), &version, &ctx.run().id);
         let in_place = snapshot.strategy != Strategy::BlueGreen;
+        expect_mode(app, in_place)?;
         let same = conceal::concealed(&template::kept(&app.template)) == snapshot.template;
         let untouched = in_place && same && app.latest_ready_revision == app.latest_revision;
+        let newest = app.latest_revision.as_deref();
+        let ours = [Some(snapshot.target_revision.as_str()), Some(snapshot.revision.as_str())].contains(&newest)
+            || state.rollout.as_ref().is_some_and(|rollout| rollout.base_revision.as_deref() == newest);
         let mut images = template::images(&snapshot.template);
         if untouched {
             ctx.log(LOG, "the app is as it was: there is nothing to undo");
         } else {
-            for (container, found) in preflight::images(&self.upgrade, snapshot).await? {
-                match found {
-                    Found::There(image) => images.insert(container, image),
-                    Found::Gone(image) => return Err(preflight::gone(&container, &image)),
-                };
+            if in_place {
+                self.expect_images(ctx, snapshot, &mut images).await?;
             }
             ctx.log(LOG, &format!("going back to revision {}", snapshot.revision));
         }
+        if in_place && !untouched && !ours {
+            ctx.log(LOG, "somebody else has changed the app since: that stays, and the images alone go back");
+        }
+        let version = snapshot.version.clone().unwrap_or_default();
+        let suffix = suffix::back(self.upgrade.apps.name(), &version, &ctx.run().id);
         state.rollback = Some(Return {
             job_id: snapshot.job_id.to_string(),
             to_version: snapshot.version.clone(),
@@ -120,6 +129,7 @@ impl RollingBack {
             },
             suffix: (in_place && !untouched).then_some(suffix),
             images,
+            images_alone: !ours,
             min_replicas: template::min_replicas(&snapshot.template),
             change: Default::default(),
             sick_since: None,
@@ -128,14 +138,46 @@ impl RollingBack {
         Ok(())
     }
 
+    /// A registry that cannot tell is no reason to leave a sick revision where it is: the app will find out itself.
+    async fn expect_images(
+        &self,
+        ctx: &mut PhaseContext,
+        snapshot: &Snapshot,
+        images: &mut BTreeMap<String, String>,
+    ) -> Result<(), PhaseError> {
+        match preflight::images(&self.upgrade, snapshot).await {
+            Err(PhaseError::Fatal(failure)) => {
+                ctx.log(LOG, &format!("whether the registry still has the old images is not known: {failure}"));
+                Ok(())
+            }
+            Err(passing) => Err(passing),
+            Ok(found) => {
+                for (container, found) in found {
+                    match found {
+                        Found::There(image) => images.insert(container, image),
+                        Found::Gone(image) => return Err(preflight::gone(&container, &image)),
+                    };
+                }
+                Ok(())
+            }
+        }
+    }
+
     async fn done(
         &self,
         ctx: &mut PhaseContext,
         mut state: UpgradeState,
         snapshot: Snapshot,
     ) -> Result<Outcome, PhaseError> {
-        let snapshot = Snapshot { rolled_back_at: Some(ctx.now()), ..snapshot };
-        ctx.set_document(SNAPSHOT, &snapshot)?;
+        let untouched = back(&state)?.untouched && snapshot.job_id == ctx.run().id;
+        match untouched {
+            // What it took the place of is as good as it was.
+            true => Snapshot::give_back(ctx).await?,
+            false => {
+                let snapshot = Snapshot { rolled_back_at: Some(ctx.now()), former: None, ..snapshot };
+                ctx.set_document(SNAPSHOT, &snapshot)?;
+            }
+        }
         state.progress = 100;
         ctx.set_state(&state)?;
         let back = back(&state)?;
@@ -152,4 +194,18 @@ impl RollingBack {
         let verdict = if ctx.run().fallback.is_some() { Verdict::Failed } else { Verdict::Succeeded };
         Ok(Outcome::Done { verdict, output })
     }
+}
+
+/// A snapshot of an app in one mode is no way back for an app in the other.
+fn expect_mode(app: &ContainerApp, in_place: bool) -> Result<(), PhaseError> {
+    let (code, now, then) = match (in_place, app.mode) {
+        (true, RevisionMode::Multiple) => ("app_in_multiple_revision_mode", "multiple", "single"),
+        (false, RevisionMode::Single) => ("app_in_single_revision_mode", "single", "multiple"),
+        _ => return Ok(()),
+    };
+    let message = format!(
+        "the app is in {now} revision mode and was in {then} when it was upgraded; nothing was changed: set the mode back (az \
+         containerapp revision set-mode --mode {then}), then roll back again"
+    );
+    Err(PhaseError::fatal(code, message))
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::apply::{Wanted, Way, apply};
+use super::apply::{CHANGED, Wanted, Way, apply};
 use super::judge::{Health, judge};
 use super::patching::LOG;
 use super::snapshot::Snapshot;
@@ -54,6 +54,21 @@ impl Phase for RollingOut {
         &[rolling_back::SIGNAL]
     }
 
+    /// Success is looked for before the time-out, unless there is nothing yet that could have succeeded.
+    fn looks_once_more(&self, ctx: &PhaseContext) -> bool {
+        let state: Result<UpgradeState, _> = ctx.state();
+        state.is_ok_and(|state| state.rollout.is_some_and(|rollout| rollout.change.accepted_at.is_some()))
+    }
+
+    /// A rollout that has changed nothing leaves the way back that there was.
+    async fn abandon(&self, ctx: &mut PhaseContext) -> Result<(), PhaseError> {
+        let state: UpgradeState = ctx.state()?;
+        match state.rollout.is_some_and(|rollout| rollout.change.sent_at.is_none()) {
+            true => Snapshot::give_back(ctx).await,
+            false => Ok(()),
+        }
+    }
+
     fn fallback(&self, ctx: &PhaseContext, why: &Failure) -> Option<&'static str> {
         let state: UpgradeState = ctx.state().ok()?;
         let touched = state.rollout.as_ref().is_some_and(|rollout| rollout.change.sent_at.is_some());
@@ -68,9 +83,8 @@ impl RollingOut {
         state: &mut UpgradeState,
         rollout: &Rollout,
     ) -> Result<Way, PhaseError> {
-        let snapshot = Snapshot::of(ctx).await?;
         let upgrade = Arc::clone(&self.upgrade);
-        let body = |app: &ContainerApp| body(&upgrade, app, rollout, &snapshot);
+        let body = |app: &ContainerApp| body(&upgrade, app, rollout);
         let wanted = Wanted {
             change: |state| state.rollout.as_mut().map(|rollout| &mut rollout.change),
             is_in: &|app| app.revision_suffix.as_deref() == Some(rollout.suffix.as_str()),
@@ -130,14 +144,14 @@ impl RollingOut {
 }
 
 /// The whole template with the new images; of an app in multiple revision mode, all traffic stays where it is.
-fn body(upgrade: &Upgrade, app: &ContainerApp, rollout: &Rollout, snapshot: &Snapshot) -> Result<Value, PhaseError> {
+fn body(upgrade: &Upgrade, app: &ContainerApp, rollout: &Rollout) -> Result<Value, PhaseError> {
     if app.latest_revision != rollout.base_revision {
         let message = format!(
             "the app has revision {} that this upgrade knows nothing of, so somebody else has changed it; nothing was done: \
              start again once the app is left alone",
             app.latest_revision.as_deref().unwrap_or("(none)")
         );
-        return Err(PhaseError::fatal("app_changed", message));
+        return Err(PhaseError::fatal(CHANGED, message));
     }
     let mut target = template::kept(&app.template);
     template::set_images(&mut target, &rollout.images);
@@ -145,7 +159,8 @@ fn body(upgrade: &Upgrade, app: &ContainerApp, rollout: &Rollout, snapshot: &Sna
     if rollout.strategy == Strategy::BlueGreen
         && let Some(properties) = properties.as_object_mut()
     {
-        let traffic = watch::pinned(&app.traffic, &snapshot.revision);
+        let latest = app.latest_ready_revision.as_deref().unwrap_or(&rollout.from_revision);
+        let traffic = watch::pinned(&app.traffic, latest);
         properties.insert("configuration".to_owned(), json!({"ingress": {"traffic": traffic}}));
     }
     Ok(upgrade.change_of(app, properties))

@@ -39,6 +39,9 @@ pub struct Snapshot {
     pub available_until: Timestamp,
     #[serde(default)]
     pub rolled_back_at: Option<Timestamp>,
+    /// The one that this one took the place of; it is given back if the upgrade ends without having changed anything.
+    #[serde(default)]
+    pub former: Option<Box<Snapshot>>,
 }
 
 /// The image of one container.
@@ -66,6 +69,18 @@ impl Snapshot {
                 Err(PhaseError::fatal("snapshot_missing", message))
             }
             Err(passing) => Err(passing),
+        }
+    }
+
+    /// Undoes that an upgrade has taken its snapshot.
+    pub async fn give_back(ctx: &mut PhaseContext) -> Result<(), PhaseError> {
+        let Some(snapshot) = ctx.document::<Self>(SNAPSHOT).await? else { return Ok(()) };
+        if snapshot.job_id != ctx.run().id {
+            return Ok(());
+        }
+        match snapshot.former {
+            Some(former) => ctx.set_document(SNAPSHOT, &former),
+            None => ctx.remove_document(SNAPSHOT),
         }
     }
 

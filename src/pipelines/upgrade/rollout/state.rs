@@ -42,8 +42,12 @@ impl Strategy {
 pub struct Change {
     /// From here on it may have taken effect.
     pub sent_at: Option<Timestamp>,
-    /// It was seen in the app.
+    /// The platform has taken it, or it was seen in the app.
     pub accepted_at: Option<Timestamp>,
+    /// It was seen in the app. What is not there any more was undone by somebody else.
+    pub seen_at: Option<Timestamp>,
+    /// Since when it is not there any more, without a break: one look may be at a copy that lags behind.
+    pub missing_since: Option<Timestamp>,
     /// Where the platform tells how far it is, by its newest address.
     pub operation: Option<Operation>,
 }
@@ -150,6 +154,9 @@ pub struct Return {
     pub revision: String,
     pub suffix: Option<String>,
     pub images: BTreeMap<String, String>,
+    /// Somebody else has changed the app since, and that is to stay.
+    #[serde(default)]
+    pub images_alone: bool,
     #[serde(default)]
     pub min_replicas: u64,
     #[serde(default)]

@@ -80,21 +80,21 @@ pub fn unoffered(revision: Option<&Revision>, name: &str, min_replicas: u64) -> 
     }
 }
 
-/// The traffic as it is, with what went to "the latest" on the revision that is the latest now. Labels stay.
-pub fn pinned(traffic: &[TrafficWeight], serving: &str) -> Value {
+/// The traffic as it is, with what goes to "the latest" on `latest`, the newest revision that was ready. Labels stay.
+pub fn pinned(traffic: &[TrafficWeight], latest: &str) -> Vec<TrafficWeight> {
     let mut entries: Vec<TrafficWeight> = traffic.to_vec();
     for entry in entries.iter_mut().filter(|entry| entry.latest_revision) {
         entry.latest_revision = false;
-        entry.revision_name = Some(serving.to_owned());
+        entry.revision_name = Some(latest.to_owned());
     }
-    if entries.is_empty() {
-        entries.push(all(serving));
+    if entries.iter().all(|entry| entry.weight == 0) {
+        entries.push(all(latest));
     }
     merged(entries)
 }
 
 /// All traffic to one revision; labels stay where they are, with no weight.
-pub fn all_to(traffic: &[TrafficWeight], revision: &str) -> Value {
+pub fn all_to(traffic: &[TrafficWeight], revision: &str) -> Vec<TrafficWeight> {
     let mut entries = vec![all(revision)];
     for entry in traffic.iter().filter(|entry| entry.label.is_some() && !entry.latest_revision) {
         match entry.revision_name.as_deref() == Some(revision) {
@@ -106,7 +106,7 @@ pub fn all_to(traffic: &[TrafficWeight], revision: &str) -> Value {
 }
 
 /// What to merge into an app to give it this traffic. It makes no revision.
-pub fn configuration(traffic: &Value) -> Value {
+pub fn configuration(traffic: &[TrafficWeight]) -> Value {
     json!({"configuration": {"ingress": {"traffic": traffic}}})
 }
 
@@ -134,7 +134,7 @@ fn all(revision: &str) -> TrafficWeight {
 }
 
 /// One entry for each revision and label.
-fn merged(entries: Vec<TrafficWeight>) -> Value {
+pub fn merged(entries: Vec<TrafficWeight>) -> Vec<TrafficWeight> {
     let mut kept: Vec<TrafficWeight> = Vec::new();
     for entry in entries {
         let same =
@@ -144,7 +144,7 @@ fn merged(entries: Vec<TrafficWeight>) -> Value {
             None => kept.push(entry),
         }
     }
-    serde_json::to_value(kept).unwrap_or_default()
+    kept
 }
 
 #[cfg(test)]
@@ -195,10 +195,10 @@ mod tests {
     fn traffic_to_the_latest_is_pinned_to_what_serves() {
         let traffic = [entry(None, 80, None), entry(Some("a--1"), 20, Some("stable"))];
         assert_eq!(
-            pinned(&traffic, "a--2"),
+            json!(pinned(&traffic, "a--2")),
             json!([{"revisionName": "a--2", "weight": 80}, {"revisionName": "a--1", "weight": 20, "label": "stable"}])
         );
-        assert_eq!(pinned(&[], "a--2"), json!([{"revisionName": "a--2", "weight": 100}]));
+        assert_eq!(json!(pinned(&[], "a--2")), json!([{"revisionName": "a--2", "weight": 100}]));
     }
 
     #[test]
@@ -206,10 +206,9 @@ mod tests {
         let traffic = [entry(Some("a--1"), 100, Some("stable"))];
         let flipped = all_to(&traffic, "a--2");
         assert_eq!(
-            flipped,
+            json!(flipped),
             json!([{"revisionName": "a--2", "weight": 100}, {"revisionName": "a--1", "weight": 0, "label": "stable"}])
         );
-        let flipped: Vec<TrafficWeight> = serde_json::from_value(flipped).unwrap();
         assert!(goes_all_to(&flipped, "a--2") && !goes_all_to(&flipped, "a--1"));
     }
 }
