@@ -14,6 +14,7 @@ mod gate;
 mod identity;
 
 mod logs;
+mod others;
 mod outages;
 mod platform;
 mod retries;
