@@ -52,8 +52,8 @@ pub trait Phase: Send + Sync {
     /// One delivery's worth of work; never sleeps, answers [`Outcome::Wait`] instead.
     async fn run(&self, ctx: &mut PhaseContext) -> Result<Outcome, PhaseError>;
 
-    /// The signals that this phase must have seen before it ends the run: one that comes while it is at work lets it be
-    /// called once more instead.
+    /// The signals that this phase must have seen before it ends the run, or fails: one that comes while it is at work
+    /// lets it be called once more instead.
     fn heeds(&self) -> &'static [&'static str] {
         &[]
     }

@@ -58,6 +58,10 @@ impl Phase for Approving {
         );
         Ok(Outcome::Wait { after: until.since(ctx.now()), reason })
     }
+
+    fn heeds(&self) -> &'static [&'static str] {
+        &[SIGNAL]
+    }
 }
 
 impl Approving {
