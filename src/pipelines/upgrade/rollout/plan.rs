@@ -94,7 +94,7 @@ impl Upgrade {
             refusals: Vec::new(),
             plan_hash: String::new(),
         };
-        if let Some(sha) = asked.sha.as_ref().filter(|sha| !sha.names(&plan.commit)) {
+        if let Some(sha) = asked.sha.as_ref().filter(|sha| !sha.fits(&plan.commit)) {
             let message = format!("{tag} is commit {}, not {sha}: check the tag and target_sha", plan.commit);
             plan.refusals.push(Remark { code: "sha_mismatch", message });
         }
