@@ -41,7 +41,7 @@ pub const CODES: &[Code] = &[
     code(401, "authentication_not_configured", "No source of identity is configured, so nobody may call."),
     code(401, "invalid_token", "The credential was refused; the message names the check."),
     code(401, "missing_credential", "No credential was sent."),
-    code(403, "approval_by_starter", "Whoever started an upgrade cannot approve it."),
+    code(403, "approval_by_starter", "Whoever started an upgrade, or one that it goes on for, cannot approve it."),
     code(403, "not_an_admin", "The caller is known, but is no admin of the upgrade."),
     code(404, "no_snapshot", "No upgrade has changed the platform yet, so nothing is known of how it was before."),
     code(404, "route_not_found", "There is nothing at this path."),

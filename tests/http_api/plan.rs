@@ -98,6 +98,16 @@ async fn what_would_do_harm_is_refused_before_a_run_begins() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_commit_that_is_known_by_its_first_digits_is_the_one_that_begins_with_them() {
+    let api = Api::new();
+    let asked = |sha: String| with(version("1.2.3-commit.fffffff"), "target_sha", sha);
+    let same = plan(&api, asked("f".repeat(40))).await;
+    assert_eq!((same.status, &same.body()["refusals"]), (200, &json!([])));
+    let other = plan(&api, asked("e".repeat(40))).await;
+    assert_eq!(other.body()["refusals"][0]["code"], "sha_mismatch");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_start_holds_to_its_plan() {
     let api = Api::new();
     let hash = plan(&api, version("1.2.3")).await.body()["plan_hash"].clone();

@@ -225,6 +225,15 @@ fn direction(current: &Version, asked: &Asked) -> Vec<Remark> {
     found
 }
 
+/// The failure of an upgrade that would do something else than its starter has seen.
+pub fn outdated() -> PhaseError {
+    PhaseError::fatal(
+        "plan_outdated",
+        "the app or the version is not what the plan was made for; nothing was changed: ask for a new plan, look at it, and \
+         start again with its hash",
+    )
+}
+
 /// Of everything that the rollout begins with. Two plans with one hash do the same to the same app.
 pub fn hash(app: Option<&ContainerApp>, version: &str, commit: &str, strategy: Strategy) -> String {
     let world = app.map_or(Value::Null, |app| {
