@@ -96,6 +96,11 @@ pub const CODES: &[Code] = &[
     ),
     code(409, "superseded", "A later run has changed the same thing since; the message names it."),
     code(409, "upgrade_in_flight", "An upgrade is in flight; the message names it."),
+    code(
+        409,
+        "version_unknown",
+        "Nobody knows which version the app runs, and allow_downgrade and confirm_major were not both sent.",
+    ),
     code(410, "run_ended", "The run has ended, so nothing can be asked of it any more."),
     code(413, "payload_too_large", "The body has more than 256 KiB."),
     code(415, "unsupported_media_type", "The body is not declared as JSON in UTF-8, or it is compressed."),
