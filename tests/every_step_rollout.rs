@@ -86,7 +86,13 @@ fn rollout() -> Case {
 
 /// The word that asks a rollout to go back.
 fn back(after: Duration) -> Tell {
-    let word = WordSignal { by: "somebody".into(), reason: "a drill".into(), go: false, at: Timestamp::from_millis(0) };
+    let word = WordSignal {
+        by: "somebody".into(),
+        reason: "a drill".into(),
+        go: false,
+        key: None,
+        at: Timestamp::from_millis(0),
+    };
     Tell::Signal { after, name: "rollback", value: serde_json::to_value(word).expect("a signal") }
 }
 

@@ -26,6 +26,8 @@ pub struct Chronicle {
     pub broken: Option<String>,
     /// The oldest run, if it was reached and follows on runs that are not there any more.
     pub begins_at: Option<RunId>,
+    /// The newest run that was not listed any more, if too many had been looked at before as many as wanted were found.
+    pub stopped_at: Option<RunId>,
 }
 
 #[derive(Debug)]
@@ -39,7 +41,7 @@ pub struct ChronicleEntry {
 
 impl Engine {
     /// At most `limit` runs of the scope, of these pipelines or of all. Runs of other pipelines in between are checked
-    /// too.
+    /// too, and as there may be any number of them the walk has an end of its own.
     pub async fn chronicle(
         &self,
         scope: &Scope,
@@ -127,6 +129,8 @@ enum Goes {
 struct Walk<'a> {
     scope: &'a Scope,
     limit: usize,
+    /// Runs that are looked at for it.
+    most: u64,
     pipelines: Option<&'a [&'a str]>,
     chain: Option<Chain>,
     chronicle: Chronicle,
@@ -139,8 +143,10 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     fn new(scope: &'a Scope, chain: Option<Chain>, limit: usize, pipelines: Option<&'a [&'a str]>) -> Self {
-        let chronicle = Chronicle { entries: Vec::new(), intact: true, broken: None, begins_at: None };
-        Self { scope, limit, pipelines, chain, chronicle, newer: None, met: 0, begun: false }
+        let chronicle =
+            Chronicle { entries: Vec::new(), intact: true, broken: None, begins_at: None, stopped_at: None };
+        let most = (limit as u64).saturating_mul(4).saturating_add(50);
+        Self { scope, limit, most, pipelines, chain, chronicle, newer: None, met: 0, begun: false }
     }
 
     fn take(&mut self, found: Found) -> Goes {
@@ -158,6 +164,10 @@ impl<'a> Walk<'a> {
         joint.into_iter().for_each(|wrong| self.broke(wrong));
         self.list_newer(joined);
         if self.goes_on() == Goes::NoFurther {
+            return Goes::NoFurther;
+        }
+        if self.met >= self.most {
+            self.chronicle.stopped_at = Some(run.id);
             return Goes::NoFurther;
         }
         let intact = joined && wrong.is_none();

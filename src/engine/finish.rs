@@ -26,7 +26,7 @@ impl Engine {
             return Ok(Committed::Lost);
         }
         let step = match self.step_after(spec, phase, work, ctx, result).await {
-            Step::Fail { failure, .. } => self.leave(spec, Some(work), ctx, failure).await,
+            Step::Fail { failure, heeds, .. } => self.leave(spec, Some(work), ctx, failure).await.heeding(heeds),
             other => other,
         };
         let answer = match held.take(step).await {
@@ -79,7 +79,7 @@ impl Engine {
             },
             Ok(Outcome::Enter(name)) => match spec.phase_behind(phase.name, name) {
                 Some(next) => self.step_into(spec, ctx, work, next),
-                None => Step::Fail { work, failure: out_of_order(phase.name, name) },
+                None => Step::Fail { work, failure: out_of_order(phase.name, name), heeds: &[] },
             },
             Ok(Outcome::Wait { after, reason }) => {
                 // A wait never outlasts the phase: the run wakes at its deadline and says that it is overdue.
@@ -92,11 +92,11 @@ impl Engine {
                     let wake_at = (now + pause).min(self.overdue_at(ctx.run(), phase)).max(now);
                     Step::Retry { work, wake_at, failure }
                 }
-                None => Step::Fail { work, failure },
+                None => Step::Fail { work, failure, heeds: &[] },
             },
-            Err(PhaseError::Fatal(failure)) => Step::Fail { work, failure },
+            Err(PhaseError::Fatal(failure)) => Step::Fail { work, failure, heeds: behind.heeds() },
             Err(PhaseError::LeaseLost) => {
-                Step::Fail { work, failure: Failure::new("lease_lost", "the lease was lost") }
+                Step::Fail { work, failure: Failure::new("lease_lost", "the lease was lost"), heeds: &[] }
             }
         }
     }

@@ -46,11 +46,13 @@ impl Engine {
             Some((_, Some(back))) => {
                 let now = self.clock.now();
                 let deadline_at = deadline_after(spec, &run, back, now).max(now + back.deadline);
-                Step::FallBack { work, phase: back.name.to_owned(), cause, deadline_at }
+                Step::FallBack { work, phase: back.name.to_owned(), cause, deadline_at, heeds: &[] }
             }
-            Some((name, None)) => Step::Fail { work, failure: out_of_order(&run.phase, name).because(&cause) },
+            Some((name, None)) => {
+                Step::Fail { work, failure: out_of_order(&run.phase, name).because(&cause), heeds: &[] }
+            }
             None if run.cancel_pending().is_some() => Step::Terminate { work },
-            None => Step::Fail { work, failure: cause },
+            None => Step::Fail { work, failure: cause, heeds: &[] },
         }
     }
 

@@ -63,8 +63,8 @@ pub trait Phase: Send + Sync {
         false
     }
 
-    /// The signals that this phase must have seen before it ends the run: one that comes while it is at work lets it be
-    /// called once more instead.
+    /// The signals that this phase must have seen before it ends the run, or fails: one that comes while it is at work
+    /// lets it be called once more instead.
     fn heeds(&self) -> &'static [&'static str] {
         &[]
     }

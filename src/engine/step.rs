@@ -56,6 +56,8 @@ pub enum Step {
     Fail {
         work: Work,
         failure: Failure,
+        /// As for `Done`.
+        heeds: &'static [&'static str],
     },
     Terminate {
         work: Work,
@@ -67,6 +69,8 @@ pub enum Step {
         cause: Failure,
         /// When the run will be over its budget.
         deadline_at: Timestamp,
+        /// As for `Done`.
+        heeds: &'static [&'static str],
     },
     RequestCancel {
         request: CancelRequest,
@@ -83,6 +87,14 @@ pub enum Step {
 }
 
 impl Step {
+    /// The same way out, unless one of these signals is still to be seen.
+    pub(super) fn heeding(mut self, names: &'static [&'static str]) -> Self {
+        if let Self::Done { heeds, .. } | Self::Fail { heeds, .. } | Self::FallBack { heeds, .. } = &mut self {
+            *heeds = names;
+        }
+        self
+    }
+
     /// The changes to documents that go with the step; taken out of it, because they are no part of the run.
     pub(super) fn take_documents(&mut self) -> Changes {
         match self {

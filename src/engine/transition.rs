@@ -54,7 +54,16 @@ pub fn apply(
             enter(&mut next, phase, deadline_at, now);
             Some((EventKind::Entered, Value::Null))
         }
-        Step::FallBack { work, phase, cause, deadline_at } => {
+        // What came while the phase was at work would be told to a run that is over, or has turned back.
+        Step::Done { work, heeds, .. } | Step::Fail { work, heeds, .. } | Step::FallBack { work, heeds, .. }
+            if is_unheard(run, heeds) =>
+        {
+            save(&mut next, work);
+            ready(&mut next, now, Wake::Signalled);
+            next.attempt = 1;
+            Some((EventKind::Waiting, json!({"reason": "what the run was told meanwhile", "until": now})))
+        }
+        Step::FallBack { work, phase, cause, deadline_at, .. } => {
             save(&mut next, work);
             enter(&mut next, phase, deadline_at, now);
             let detail = json!({"from": run.phase, "cause": cause});
@@ -75,13 +84,6 @@ pub fn apply(
             next.attempt = run.attempt.saturating_add(1);
             Some((EventKind::Retrying, json!({"cause": failure, "until": wake_at})))
         }
-        // What came while the phase was at work would be told to a run that is over.
-        Step::Done { work, heeds, .. } if run.signalled && heeds.iter().any(|name| run.signals.contains_key(*name)) => {
-            save(&mut next, work);
-            ready(&mut next, now, Wake::Signalled);
-            next.attempt = 1;
-            Some((EventKind::Waiting, json!({"reason": "what the run was told meanwhile", "until": now})))
-        }
         Step::Done { work, verdict, output, .. } => {
             save(&mut next, work);
             next.output = output;
@@ -89,7 +91,7 @@ pub fn apply(
             end(&mut next, End::Completed(verdict), now);
             Some((EventKind::Completed, json!({"verdict": verdict})))
         }
-        Step::Fail { work, failure } => {
+        Step::Fail { work, failure, .. } => {
             save(&mut next, work);
             let failure = match &run.fallback {
                 Some(fallback) => failure.because(&fallback.cause),
@@ -167,6 +169,11 @@ fn permit(run: &Run, by: &str, step: &Step, now: Timestamp) -> Result<(), Illega
         Step::FallBack { .. } if run.fallback.is_some() => Err(FallingBack),
         _ => Ok(()),
     }
+}
+
+/// A run that is to stop has nothing more to hear.
+fn is_unheard(run: &Run, heeds: &[&str]) -> bool {
+    run.signalled && run.cancel_pending().is_none() && heeds.iter().any(|name| run.signals.contains_key(*name))
 }
 
 fn save(run: &mut Run, work: Work) {

@@ -67,7 +67,7 @@ fn cause() -> Failure {
 }
 
 fn fall_back(phase: &str, deadline_at: Timestamp) -> Step {
-    Step::FallBack { work: work(), phase: phase.into(), cause: cause(), deadline_at }
+    Step::FallBack { work: work(), phase: phase.into(), cause: cause(), deadline_at, heeds: &[] }
 }
 
 /// A run that falls back, claimed by `by`.
@@ -84,7 +84,7 @@ fn every_step_of_a_holder() -> Vec<Step> {
         Step::Wait { work: work(), wake_at: LATER, reason: "because".into() },
         Step::Retry { work: work(), wake_at: LATER, failure: Failure::new("x", "y") },
         Step::Done { work: work(), verdict: Verdict::Succeeded, output: Value::Null, heeds: &[] },
-        Step::Fail { work: work(), failure: Failure::new("x", "y") },
+        Step::Fail { work: work(), failure: Failure::new("x", "y"), heeds: &[] },
         Step::Terminate { work: work() },
         fall_back("second", LATER),
     ]
@@ -267,7 +267,7 @@ fn a_run_that_fell_back_ends_with_the_cause_that_led_there() {
     let done = done.expect("a holder may end it").run;
     assert_eq!((done.failure, done.output), (Some(cause()), json!({"is": "old"})));
     let failure = Failure::new("stuck", "it cannot go back").with_detail(json!({"at": 1}));
-    let failed = step(&back, "a", Step::Fail { work: work(), failure }).expect("a holder may end it");
+    let failed = step(&back, "a", Step::Fail { work: work(), failure, heeds: &[] }).expect("a holder may end it");
     let shown = failed.run.failure.expect("a cause");
     assert_eq!((shown.code.as_str(), &shown.detail), ("stuck", &json!({"at": 1, "cause": cause()})));
     assert_eq!(failed.event.expect("a decision has an event").detail, json!({"cause": shown}));
@@ -310,15 +310,24 @@ fn work_of(step: &mut Step) -> Option<&mut Work> {
 }
 
 #[test]
-fn a_run_does_not_end_past_a_signal_that_its_phase_has_not_seen() {
-    let heeding =
-        || Step::Done { work: work(), verdict: Verdict::Succeeded, output: Value::Null, heeds: &["rollback"] };
+fn a_run_does_not_end_or_turn_back_past_a_signal_that_its_phase_has_not_seen() {
     let told =
         |name: &str| step(&leased("a"), "x", Step::Signal { name: name.into(), value: Value::Null }).unwrap().run;
-    let again = step(&told("rollback"), "a", heeding()).unwrap();
-    assert!(matches!(again.run.progress, Progress::Ready { wake: Wake::Signalled, .. }), "{:?}", again.run.progress);
-    assert!(again.event.is_some_and(|event| event.kind == EventKind::Waiting));
-    assert!(step(&told("another"), "a", heeding()).unwrap().run.is_ended());
-    let seen = Run { signalled: false, ..told("rollback") };
-    assert!(step(&seen, "a", heeding()).unwrap().run.is_ended());
+    let left = |run: &Run| run.is_ended() || run.fallback.is_some();
+    let ways_out = [
+        Step::Done { work: work(), verdict: Verdict::Succeeded, output: Value::Null, heeds: &[] },
+        Step::Fail { work: work(), failure: cause(), heeds: &[] },
+        fall_back("second", LATER),
+    ];
+    for way_out in ways_out {
+        let heeding = || way_out.clone().heeding(&["rollback"]);
+        let again = step(&told("rollback"), "a", heeding()).unwrap();
+        assert!(matches!(again.run.progress, Progress::Ready { wake: Wake::Signalled, .. }), "{way_out:?}");
+        assert!(again.event.is_some_and(|event| event.kind == EventKind::Waiting) && !left(&again.run));
+        assert!(left(&step(&told("another"), "a", heeding()).unwrap().run));
+        let seen = Run { signalled: false, ..told("rollback") };
+        assert!(left(&step(&seen, "a", heeding()).unwrap().run));
+        let stopped = step(&told("rollback"), "x", cancel()).unwrap().run;
+        assert!(left(&step(&stopped, "a", heeding()).unwrap().run));
+    }
 }

@@ -28,6 +28,11 @@ impl Sha {
     pub fn names(&self, commit: &str) -> bool {
         commit.get(..self.0.len()).is_some_and(|start| start.eq_ignore_ascii_case(&self.0))
     }
+
+    /// Whether both may be the same commit, of which `commit` is perhaps the beginning only.
+    pub fn fits(&self, commit: &str) -> bool {
+        self.names(commit) || Self::parse(commit).is_some_and(|commit| commit.names(&self.0))
+    }
 }
 
 impl fmt::Display for Sha {
@@ -47,6 +52,14 @@ mod tests {
         assert!(Sha::parse(commit).is_some_and(|sha| sha.names(commit)));
         assert!(Sha::parse("1a1b2c3").is_some_and(|sha| !sha.names(commit)));
         assert!(Sha::parse(&"0".repeat(64)).is_some_and(|sha| !sha.names(commit)));
+    }
+
+    #[test]
+    fn of_two_names_of_one_commit_either_may_be_the_shorter() {
+        let sha = Sha::parse("0a1b2c3d4e5f60718293a4b5c6d7e8f901234567").unwrap();
+        assert!(sha.fits("0a1b2c3") && sha.fits("0A1B2C3D") && sha.fits(sha.as_str()));
+        assert!(Sha::parse("0a1b2c3").unwrap().fits(sha.as_str()));
+        assert!(!sha.fits("0a1b2c4") && !sha.fits("") && !sha.fits("0a1b"));
     }
 
     #[test]

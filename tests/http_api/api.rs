@@ -64,6 +64,8 @@ const UPGRADE: PipelineSpec = PipelineSpec {
 
 const ROLLBACK: PipelineSpec = PipelineSpec { name: "rollback", phases: &[phase(BACK)], ..UPGRADE };
 
+const RETENTION: PipelineSpec = PipelineSpec { name: "retention", phases: &[phase("pruning")], ..UPGRADE };
+
 const BACK: &str = "rolling-back";
 
 /// What one delivery of an upgrade does.
@@ -235,7 +237,9 @@ impl Api {
             let work = spec.phases.iter().map(|_| Arc::new(script.clone()) as _).collect();
             Pipeline { spec, work, timers: Vec::new(), resume }
         };
-        let registry = Registry::new(vec![probe::pipeline(), scripted(&UPGRADE, resume), scripted(&ROLLBACK, None)]);
+        let others = [&ROLLBACK, &RETENTION].map(|spec| scripted(spec, None));
+        let own = [probe::pipeline(), scripted(&UPGRADE, resume)];
+        let registry = Registry::new(own.into_iter().chain(others).collect());
         let world = World::new(7, Chaos::none(), registry);
         let outside = Outside::new();
         let engine = world.engine("api");

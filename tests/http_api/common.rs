@@ -121,13 +121,10 @@ async fn a_storage_that_is_silent_is_told_as_such() {
     let api = Api::new();
     let id = api.upgrade([]).await;
     for (method, path) in every_route_but_health(&id) {
-        if path == "/api/upgrade/plan" {
-            // It asks no storage.
-            continue;
-        }
         api.fail("", 100);
         let body = match path.rsplit('/').next() {
             Some("start") => json!({"target_version": "1.2.3", "confirm_downtime": true}),
+            Some("plan") => json!({"target_version": "1.2.3"}),
             Some("settings") => json!({"track_commits": true}),
             Some("rollback") => json!({"reason": "x"}),
             Some("approve") => json!({"plan_hash": "x"}),
@@ -166,7 +163,7 @@ async fn health_needs_no_caller_and_tells_what_is_there() {
     let api = Api::new();
     let answer = api.get("/api/health").send().await;
     let expected = json!({
-        "status": "ready", "version": env!("CARGO_PKG_VERSION"), "pipelines": ["probe", "upgrade", "rollback"],
+        "status": "ready", "version": env!("CARGO_PKG_VERSION"), "pipelines": ["probe", "upgrade", "rollback", "retention"],
         "checks": {"queue": "ok", "storage": "ok"},
     });
     assert_eq!((answer.status, answer.body(), answer.header("cache-control")), (200, expected, "no-store"));

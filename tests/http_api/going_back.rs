@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use windlass::engine::{PhaseError, StartRequest};
-use windlass::model::{Scope, Verdict};
+use windlass::model::{Scope, Status, Verdict};
 
 use crate::api::{ADA, ADMIN, Act, Answer, Api};
 use crate::platform::{app, digest, down, snapshot};
@@ -188,6 +188,54 @@ async fn whoever_else_holds_the_platform_is_waited_for() {
     let body = json!({"target_version": "1.2.3", "confirm_downtime": true});
     let busy = api.post("/api/upgrade/start").by(ADMIN).json(body).send().await;
     assert_eq!((busy.code(), busy.header("retry-after")), ((409, "run_in_flight".into()), "10"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn retention_makes_room_for_a_rollback_and_is_named_to_an_upgrade() {
+    let api = Api::new();
+    upgraded(&api, "in_place").await;
+    let tidying = StartRequest {
+        pipeline: "retention",
+        scope: Scope::new("platform"),
+        input: json!({}),
+        started_by: "timer".into(),
+        idempotency_key: None,
+    };
+    let id = api.engine.start(tidying).await.unwrap().run.id.to_string();
+    let body = json!({"target_version": "1.2.3", "confirm_downtime": true});
+    let upgrade = api.post("/api/upgrade/start").by(ADMIN).json(body).send().await;
+    assert_eq!((upgrade.code(), upgrade.header("retry-after")), ((409, "run_in_flight".into()), "5"));
+    assert!(upgrade.message().contains("Retention") && api.run(&id).cancel.is_none(), "{}", upgrade.message());
+
+    let busy = rollback(&api).await;
+    assert_eq!((busy.code(), busy.header("retry-after")), ((409, "run_in_flight".into()), "5"));
+    assert!(busy.message().contains("is stopping"), "{}", busy.message());
+    api.work().await;
+    assert_eq!(api.run(&id).status(), Status::Terminated);
+    assert_eq!(rollback(&api).await.status, 202);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_key_tells_a_rollout_once_and_is_answered_the_same_after_its_end() {
+    let api = Api::new();
+    let id = api.upgrade_in("rolling-out", json!({"goes_back": true})).await;
+    api.remember("snapshot", &snapshot(&id, "in_place", api.world.now() + HOUR)).await;
+    let keyed = |reason: &str| {
+        let call = api.post("/api/upgrade/rollback").by(ADMIN).header("Idempotency-Key", "k");
+        call.json(json!({"reason": reason})).send()
+    };
+    let first = keyed("x").await;
+    assert_eq!((first.status, &first.body()["job_id"]), (202, &json!(id)));
+    api.will([
+        Act { state: json!({"goes_back": true}), ..Act::fatal("rollback_requested", "somebody asked to go back") },
+        Act::done(Verdict::Failed, json!({})),
+    ]);
+    api.work().await;
+    assert!(api.run(&id).is_ended());
+    let again = keyed("x").await;
+    assert_eq!((again.status, &again.body()["job_id"]), (202, &json!(id)), "{}", again.text());
+    assert_eq!(api.world.runs().len(), 1, "nothing was started");
+    assert_eq!(keyed("y").await.code(), (409, "idempotency_key_reused".into()));
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use windlass::model::Verdict;
+use windlass::engine::StartRequest;
+use windlass::model::{Scope, Verdict};
 
 use crate::api::{ADA, ADMIN, Act, Api, Who};
 use crate::platform::{digest, rollout, snapshot};
@@ -17,7 +18,10 @@ async fn history(api: &Api, who: Who, query: &str) -> Value {
 #[tokio::test(start_paused = true)]
 async fn upgrades_and_rollbacks_are_told_with_everything_that_is_known_of_them() {
     let api = Api::new();
-    assert_eq!(history(&api, ADA, "").await, json!({"entries": [], "intact": true, "broken": null, "begins_at": null}));
+    assert_eq!(
+        history(&api, ADA, "").await,
+        json!({"entries": [], "intact": true, "broken": null, "begins_at": null, "stopped_at": null})
+    );
 
     let body = json!({"target_version": "1.2.3", "confirm_downtime": true, "reason": "monthly"});
     let id = api.post("/api/upgrade/start").by(ADMIN).json(body).send().await.body()["job_id"].clone();
@@ -38,7 +42,8 @@ async fn upgrades_and_rollbacks_are_told_with_everything_that_is_known_of_them()
     api.will([Act::done(Verdict::Succeeded, json!({}))]);
     api.work().await;
 
-    let told = history(&api, ADA, "").await;
+    assert_eq!(history(&api, ADA, "").await["entries"][0].get("events"), None, "only if they are asked for");
+    let told = history(&api, ADA, "?events=true").await;
     assert_eq!(
         (&told["intact"], &told["broken"], told["entries"].as_array().unwrap().len()),
         (&json!(true), &Value::Null, 2)
@@ -81,6 +86,29 @@ async fn the_length_of_the_history_is_asked_for_within_bounds() {
         let refused = api.get(&format!("/api/upgrade/history?limit={limit}")).by(ADA).send().await;
         assert_eq!(refused.code(), (400, "invalid_limit".into()), "{limit}");
     }
+    let refused = api.get("/api/upgrade/history?events=yes").by(ADA).send().await;
+    assert_eq!(refused.code(), (400, "invalid_flag".into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn runs_of_others_that_are_too_many_end_the_look_into_the_past() {
+    let api = Api::new();
+    let ours = api.upgrade_failed_in("building", json!({})).await;
+    for _ in 0..54 {
+        let other = StartRequest {
+            pipeline: "probe",
+            scope: Scope::new("platform"),
+            input: json!({}),
+            started_by: "somebody".into(),
+            idempotency_key: None,
+        };
+        api.engine.start(other).await.unwrap();
+        api.work().await;
+    }
+    let far = history(&api, ADA, "?limit=1").await;
+    assert_eq!((&far["entries"], &far["intact"], &far["stopped_at"]), (&json!([]), &json!(true), &json!(ours)));
+    let farther = history(&api, ADA, "?limit=2").await;
+    assert_eq!((&farther["entries"][0]["job_id"], &farther["stopped_at"]), (&json!(ours), &Value::Null));
 }
 
 #[tokio::test(start_paused = true)]
@@ -90,7 +118,7 @@ async fn what_a_failed_build_said_last_is_for_admins_alone() {
     failure.detail = json!({"component": "api", "last_lines": ["what the build said"]});
     api.upgrade([Act { answer: Err(windlass::engine::PhaseError::Fatal(failure)), ..Act::wait(json!({})) }]).await;
     api.work().await;
-    let seen = async |who| history(&api, who, "").await.to_string().contains("what the build said");
+    let seen = async |who| history(&api, who, "?events=true").await.to_string().contains("what the build said");
     assert_eq!((seen(ADA).await, seen(ADMIN).await), (false, true));
 }
 

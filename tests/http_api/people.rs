@@ -40,6 +40,16 @@ async fn another_admin_approves_the_plan_that_waits() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_started_what_a_retry_goes_on_for_does_not_approve_it() {
+    let api = Api::new();
+    let until = api.world.now() + Duration::from_secs(600);
+    let state = json!({"approval": {"plan_hash": "h", "until": until}, "starters": [LISTED.0]});
+    let id = api.upgrade_in("approving", state).await;
+    assert_eq!(approve(&api, LISTED, &id, "h").await.code(), (403, "approval_by_starter".into()));
+    assert!(api.run(&id).signals.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_approval_that_nobody_waits_for_is_refused_by_its_state() {
     let api = Api::new();
     for id in ["0123456789-01234567890123456789", "x"] {

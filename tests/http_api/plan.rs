@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use windlass::engine::PhaseError;
 
 use crate::api::{ADA, ADMIN, Answer, Api};
-use crate::platform::{COMMIT, app, down};
+use crate::platform::{COMMIT, COMPONENTS, REGISTRY, app, digest, down, snapshot};
 
 async fn plan(api: &Api, body: Value) -> Answer {
     api.post("/api/upgrade/plan").by(ADMIN).json(body).send().await
@@ -95,6 +95,59 @@ async fn what_would_do_harm_is_refused_before_a_run_begins() {
     api.outside.app.lock().unwrap()["properties"]["template"] =
         json!({"containers": [{"name": "x", "image": "y/z:1"}]});
     assert_eq!(start(&api, version("1.2.3")).await.code(), (409, "nothing_to_roll_out".into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_that_is_known_by_its_first_digits_is_the_one_that_begins_with_them() {
+    let api = Api::new();
+    let asked = |sha: String| with(version("1.2.3-commit.fffffff"), "target_sha", sha);
+    let same = plan(&api, asked("f".repeat(40))).await;
+    assert_eq!((same.status, &same.body()["refusals"]), (200, &json!([])));
+    let other = plan(&api, asked("e".repeat(40))).await;
+    assert_eq!(other.body()["refusals"][0]["code"], "sha_mismatch");
+}
+
+/// The app, with images that are named like this.
+fn app_of(reference: impl Fn(&str) -> String) -> Value {
+    let mut app = app("1.2.2", "Single");
+    let image = |name: &&str| json!({"name": name, "image": format!("{REGISTRY}/elb-{name}{}", reference(name))});
+    app["properties"]["template"]["containers"] = COMPONENTS.iter().map(image).collect();
+    app
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_version_of_images_that_are_named_by_digest_is_the_one_that_the_registry_has_for_them() {
+    let api = Api::new();
+    *api.outside.app.lock().unwrap() = app_of(|_| format!("@{}", digest('a')));
+    assert_eq!(plan(&api, version("1.2.3")).await.body()["current"]["version"], "1.2.2");
+    assert_eq!(start(&api, version("1.0.0")).await.code(), (409, "downgrade_refused".into()));
+    assert_eq!(start(&api, version("2.0.0")).await.code(), (409, "major_not_confirmed".into()));
+
+    // The registry has lost the tags; the way back knows what it has brought back.
+    api.outside.images.lock().unwrap().clear();
+    assert_eq!(start(&api, version("1.2.3")).await.code(), (409, "version_unknown".into()));
+    let mut kept = snapshot("0123456789-01234567890123456789", "in_place", api.world.now());
+    api.remember("snapshot", &kept).await;
+    assert_eq!(start(&api, version("1.2.3")).await.code(), (409, "version_unknown".into()));
+    kept["rolled_back_at"] = json!(api.world.now());
+    api.remember("snapshot", &kept).await;
+    assert_eq!(start(&api, version("1.0.0")).await.code(), (409, "downgrade_refused".into()));
+    assert_eq!(start(&api, version("1.2.3")).await.status, 202);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_app_whose_version_nobody_knows_is_upgraded_only_by_who_agrees_to_whatever_it_is() {
+    let mixed = |name: &str| if name == "api" { ":v1.2.2".to_owned() } else { ":v1.2.1".to_owned() };
+    for unknown in [app_of(mixed), app_of(|_| ":latest".to_owned())] {
+        let api = Api::new();
+        *api.outside.app.lock().unwrap() = unknown;
+        let refused = start(&api, version("1.2.3")).await;
+        assert_eq!(refused.code(), (409, "version_unknown".into()));
+        assert!(refused.message().contains("allow_downgrade: true and confirm_major: true"), "{}", refused.message());
+        let half = with(version("1.2.3"), "allow_downgrade", true);
+        assert_eq!(start(&api, half.clone()).await.code(), (409, "version_unknown".into()));
+        assert_eq!(start(&api, with(half, "confirm_major", true)).await.status, 202);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -154,8 +154,14 @@ impl ImageStore for Outside {
         Ok(self.images.lock().unwrap().get(&format!("{repository}:{reference}")).cloned())
     }
 
-    async fn tags(&self, _: &str) -> Result<Vec<Tag>, PhaseError> {
-        Ok(Vec::new())
+    async fn tags(&self, repository: &str) -> Result<Vec<Tag>, PhaseError> {
+        self.ask(&self.registry_error)?;
+        let images = self.images.lock().unwrap();
+        let named = images.iter().filter_map(|(name, digest)| {
+            let tag = name.strip_prefix(repository)?.strip_prefix(':')?;
+            Some(serde_json::from_value(json!({"name": tag, "digest": digest})).unwrap())
+        });
+        Ok(named.collect())
     }
 
     async fn delete_tag(&self, _: &str, _: &str) -> Result<(), PhaseError> {

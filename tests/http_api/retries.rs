@@ -80,6 +80,7 @@ async fn who_had_to_agree_is_asked_again() {
             api.upgrade_failed_in(phase, json!({"approval": approval, "builds": {"api": build("succeeded")}})).await;
         let (begins, state, _) = resumed(&api, &id).await;
         assert_eq!((begins.as_str(), &state["approval"]), ("approving", &Value::Null));
+        assert_eq!(state["starters"], json!([ADMIN.0]), "who may not agree");
         assert_eq!(state["builds"]["api"]["digest"], digest('b'));
     }
     let api = api();

@@ -46,21 +46,28 @@ async fn every_phase_is_a_state_with_its_share_of_progress() {
 
 #[tokio::test(start_paused = true)]
 async fn a_failure_is_told_by_how_far_the_upgrade_had_come() {
-    for (phase, state) in [
-        ("fetching", "failed_pre"),
-        ("building", "failed_pre"),
-        ("approving", "failed_pre"),
-        ("patching", "failed_pre"),
-        ("rolling-out", "failed_rollout"),
-        ("validating", "failed_rollout"),
-        ("confirming", "failed_rollout"),
+    let (sent, retry) = (json!({"rollout": rollout()}), json!({"keeps_snapshot_of": "an earlier upgrade"}));
+    let mut unsent = sent.clone();
+    unsent["rollout"]["change"]["sent_at"] = Value::Null;
+    for (phase, remembers, state) in [
+        ("fetching", json!({}), "failed_pre"),
+        ("building", json!({}), "failed_pre"),
+        ("approving", json!({}), "failed_pre"),
+        ("approving", retry.clone(), "failed_rollout"),
+        ("patching", json!({}), "failed_pre"),
+        ("patching", retry.clone(), "failed_rollout"),
+        ("rolling-out", unsent, "failed_pre"),
+        ("rolling-out", retry, "failed_rollout"),
+        ("rolling-out", sent, "failed_rollout"),
+        ("validating", json!({}), "failed_rollout"),
+        ("confirming", json!({}), "failed_rollout"),
     ] {
         let api = Api::new();
-        let id = api.upgrade_failed_in(phase, json!({})).await;
+        let id = api.upgrade_failed_in(phase, remembers.clone()).await;
         let body = status(&api).await;
         assert_eq!((&body["state"], &body["error"]["code"]), (&json!(state), &json!("broken")), "{phase}");
 
-        let id_of_other = api.upgrade_in(phase, json!({})).await;
+        let id_of_other = api.upgrade_in(phase, remembers).await;
         assert_ne!(id, id_of_other);
         api.post(&format!("/api/runs/{id_of_other}/terminate")).by(ADMIN).send().await;
         api.work().await;
@@ -145,7 +152,7 @@ async fn the_time_left_counts_down_and_is_no_news() {
 #[tokio::test(start_paused = true)]
 async fn a_snapshot_that_cannot_be_read_does_not_hide_the_status() {
     let api = Api::new();
-    api.upgrade_failed_in("rolling-out", json!({})).await;
+    api.upgrade_failed_in("rolling-out", json!({"rollout": rollout()})).await;
     api.remember("snapshot", &json!({"job_id": 7})).await;
     let body = status(&api).await;
     assert_eq!((&body["state"], &body["rollback"]["available"]), (&json!("failed_rollout"), &json!(false)));

@@ -1,14 +1,17 @@
 //! I3: a run that has not ended has a message on its way, or a time at which the sweep looks after it.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::time::sleep;
+use windlass::engine::{Engine, Outcome, PhaseError};
 use windlass::model::{End, Run};
 use windlass::pipelines::probe::RELEASE;
 
 use crate::support::probe::{self, SUCCEEDED, end};
-use crate::support::world::{Mode, World, drill, in_virtual_time};
+use crate::support::rig;
+use crate::support::world::{Mode, World, drill, in_virtual_time, request};
 
 /// Every message is lost all the time: whatever happens, the sweep's are the only tickets that arrive.
 async fn hauled_by_the_sweep_alone(world: &World, run: &Run) -> Run {
@@ -94,5 +97,29 @@ fn i3_a_run_that_never_gets_its_signal_ends_when_its_time_is_over() {
         assert_eq!(run.failure.as_ref().map(|failure| failure.code.as_str()), Some("phase_overdue"));
         assert!(run.updated_at.since(run.created_at) < Duration::from_secs(3700));
         assert_eq!(run.output, Value::Null);
+    });
+}
+
+#[test]
+fn what_a_phase_is_told_while_it_fails_is_seen_before_the_run_is_over() {
+    in_virtual_time(async {
+        let operator: Arc<OnceLock<Engine>> = Arc::default();
+        let telling = Arc::clone(&operator);
+        let world = World::of(rig::registry(move |ctx| {
+            let operator = telling.get().expect("it is there").clone();
+            Box::pin(async move {
+                if ctx.signal(rig::WORD).is_some() {
+                    return Ok(Outcome::Next);
+                }
+                operator.signal(&ctx.run().id, rig::WORD, json!(true)).await.expect("a live run can be told");
+                Err(PhaseError::fatal("expired", "nobody has said a word"))
+            })
+        }));
+        assert!(operator.set(world.engine("operator")).is_ok());
+        let run = world.start(request(rig::SPEC.name, "rig:1", Value::Null)).await;
+        world.drain().await;
+        let run = world.stored(&run.id);
+        assert_eq!((end(&run), run.failure), (SUCCEEDED, None));
+        assert_eq!(world.verify(), Vec::<String>::new());
     });
 }

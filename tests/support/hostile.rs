@@ -75,8 +75,15 @@ pub async fn accompany(world: &World, engine: &Engine, id: &RunId, random: &mut 
         |of: usize, longest: u64| (random.usize(..of) == 0).then(|| Duration::from_secs(random.u64(..longest)));
     let (cancel, back, verdict) = (at(8, 120).or(at(6, 1_500)), at(5, 1_500), at(2, 1_500));
     let (approve, go) = (at(1, 300).filter(|after| after.as_secs() > 50), random.bool());
-    let word =
-        |go| json!(WordSignal { by: "people".into(), reason: "a drill".into(), go, at: Timestamp::from_millis(0) });
+    let word = |go| {
+        json!(WordSignal {
+            by: "people".into(),
+            reason: "a drill".into(),
+            go,
+            key: None,
+            at: Timestamp::from_millis(0)
+        })
+    };
     let begun = world.now();
     let mut done = [false; 4];
     loop {

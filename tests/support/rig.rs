@@ -31,6 +31,9 @@ pub const SPEC: PipelineSpec = PipelineSpec {
     timers: &[],
 };
 
+/// The signal that the first phase heeds.
+pub const WORD: &str = "word";
+
 type Answer = Result<Outcome, PhaseError>;
 type Deed = Arc<dyn for<'a> Fn(&'a mut PhaseContext) -> BoxFuture<'a, Answer> + Send + Sync>;
 
@@ -40,6 +43,10 @@ struct Work(Deed);
 impl Phase for Work {
     async fn run(&self, ctx: &mut PhaseContext) -> Answer {
         (self.0)(ctx).await
+    }
+
+    fn heeds(&self) -> &'static [&'static str] {
+        &[WORD]
     }
 }
 

@@ -186,6 +186,8 @@ async fn another_admin_than_the_starter_has_to_agree_to_the_plan_as_it_is() {
     assert_eq!(approval.approved_by.as_deref(), Some("somebody"));
 
     let platform = Platform::of(Plan { rollout, ..Plan::in_place() }).await;
+    let outdated = json!({"target_version": "1.2.3", "plan_hash": "of another app"});
+    platform.start_with(outdated).await.drain().await.expect_failed("plan_outdated");
     let upgrade = platform.start("1.2.3").await.drain().await;
     upgrade.expect_failed("approval_expired");
     assert_eq!(platform.patches(), 0);

@@ -114,7 +114,7 @@ async fn a_start_that_named_its_plan_is_gone_on_with_on_the_platform_that_it_cha
     let platform = Platform::of(Plan::in_place()).await;
     let input: UpgradeInput = serde_json::from_value(json!({"target_version": "1.2.3"})).expect("an input");
     let asked = platform.upgrade.asked(&input).expect("a version");
-    let plan = platform.upgrade.plan(&asked).await.expect("a plan");
+    let plan = platform.upgrade.plan(&asked, None).await.expect("a plan");
     platform.arm_revision("v1-2-3", RevisionEffect::NeverReady);
     let input = json!({"target_version": "1.2.3", "plan_hash": plan.plan_hash});
     let failed = ended(platform.start_with(input).await).await;

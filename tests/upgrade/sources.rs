@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use windlass::git::{Remote, RemotePolicy};
 use windlass::model::EventKind;
+use windlass::pipelines::upgrade::rollout::{Strategy, plan};
 
 use crate::git_server::{GitServer, Manner, git, make_repository};
 use crate::platform::{DEVELOPMENT, Plan, Platform};
@@ -108,6 +109,19 @@ async fn a_tag_that_was_moved_is_noticed_before_anything_is_built() {
     let failure = upgrade.expect_failed("sha_mismatch");
     assert!(failure.message.contains(other) && failure.message.contains(&platform.commit), "{failure}");
     assert!(platform.azure.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_plan_to_build_is_held_to_once_the_commit_is_known() {
+    let platform = Platform::open().await;
+    let agreed = |commit: &str| {
+        let hash = plan::hash(None, "1.2.3", commit, Strategy::BuildOnly);
+        json!({"target_version": "1.2.3", "plan_hash": hash})
+    };
+    let moved = platform.start_with(agreed("0123456789abcdef0123456789abcdef01234567")).await.drain().await;
+    moved.expect_failed("plan_outdated");
+    assert!(platform.azure.requests().is_empty());
+    platform.start_with(agreed(&platform.commit)).await.drain().await.expect_succeeded();
 }
 
 #[tokio::test]

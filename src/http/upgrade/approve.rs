@@ -12,6 +12,7 @@ use crate::http::body::JsonBody;
 use crate::http::error::ApiError;
 use crate::http::params::Segments;
 use crate::http::router::HttpState;
+use crate::pipelines::upgrade::UpgradeState as Remembered;
 use crate::pipelines::upgrade::rollout::{Approval, ApprovalSignal, approving};
 
 #[derive(Deserialize)]
@@ -45,10 +46,11 @@ pub async fn approve(
         );
         return Err(ApiError::conflict("not_awaiting_approval", message));
     };
-    if caller.oid.eq_ignore_ascii_case(&run.started_by) {
+    let known: Remembered = serde_json::from_value(run.state.clone()).unwrap_or_default();
+    if known.was_started_by(&caller.oid, &run.started_by) {
         return Err(ApiError::forbidden(
             "approval_by_starter",
-            "Whoever started an upgrade cannot approve it. Ask another admin.",
+            "Whoever started an upgrade, or one that it goes on for, cannot approve it. Ask another admin.",
         ));
     }
     if wanted.plan_hash != asked.plan_hash {

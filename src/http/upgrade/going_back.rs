@@ -86,8 +86,8 @@ impl Obstacle {
                 format!("Run {id} is rolling_back already. Wait for its end.")
             }
             Self::Run(id, at) => format!(
-                "Upgrade {id} is {}: it has changed nothing of the platform yet. Terminate it instead, at \
-                 /api/runs/{id}/terminate.",
+                "Upgrade {id} is {}: it has changed nothing of the platform itself. Terminate it instead, at \
+                 /api/runs/{id}/terminate; what an upgrade before it has left can be undone afterwards.",
                 at.name()
             ),
             Self::Done(at) => format!("The platform is rolled_back since {at}: there is nothing more to undo."),

@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use super::going_back::kept;
 use crate::engine::PhaseError;
 use crate::http::error::ApiError;
+use crate::http::router::HttpState;
 use crate::pipelines::upgrade::rollout::Strategy;
 use crate::pipelines::upgrade::rollout::plan::{Asked, Plan, Remark};
+use crate::pipelines::upgrade::rollout::snapshot::Snapshot;
 use crate::pipelines::upgrade::{Upgrade, UpgradeInput};
 
 /// Callers wait for what is read outside, and those on the way to them cut much later.
@@ -15,19 +18,22 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_secs(5);
 
 /// What a start would do. 503 while somebody outside does not answer.
-pub async fn planned(upgrade: &Upgrade, input: &UpgradeInput) -> Result<Plan, ApiError> {
+pub async fn planned(state: &HttpState, input: &UpgradeInput) -> Result<Plan, ApiError> {
+    let (upgrade, kept) = (&state.upgrade.platform, kept(state).await?);
     let asked = upgrade.asked(input).map_err(told)?;
-    in_time(upgrade.plan(&asked)).await.map_err(told)
+    in_time(upgrade.plan(&asked, kept.snapshot())).await.map_err(told)
 }
 
 /// Refuses what would do harm. Where git or the registry does not answer, the phases will tell, unless the caller relies
 /// on a plan. Without the app's version nobody could tell a downgrade.
-pub async fn judge(upgrade: &Upgrade, input: &UpgradeInput) -> Result<(), ApiError> {
+pub async fn judge(state: &HttpState, input: &UpgradeInput) -> Result<(), ApiError> {
+    let upgrade = &state.upgrade.platform;
     let asked = upgrade.asked(input).map_err(told)?;
     if asked.strategy == Strategy::BuildOnly && input.plan_hash.is_none() {
         return Ok(());
     }
-    match in_time(upgrade.plan(&asked)).await {
+    let kept = kept(state).await?;
+    match in_time(upgrade.plan(&asked, kept.snapshot())).await {
         Ok(plan) => {
             refuse(plan.refusals)?;
             match &input.plan_hash {
@@ -36,16 +42,16 @@ pub async fn judge(upgrade: &Upgrade, input: &UpgradeInput) -> Result<(), ApiErr
             }
         }
         Err(error) if input.plan_hash.is_some() => Err(told(error)),
-        Err(_) => judge_direction(upgrade, &asked).await,
+        Err(_) => judge_direction(upgrade, &asked, kept.snapshot()).await,
     }
 }
 
 /// A platform without an app or a repository is told by the first phase.
-async fn judge_direction(upgrade: &Upgrade, asked: &Asked) -> Result<(), ApiError> {
+async fn judge_direction(upgrade: &Upgrade, asked: &Asked, snapshot: Option<&Snapshot>) -> Result<(), ApiError> {
     if !upgrade.apps.is_configured() || upgrade.source.address().is_none() {
         return Ok(());
     }
-    refuse(in_time(upgrade.objections(asked)).await.map_err(told)?)
+    refuse(in_time(upgrade.objections(asked, snapshot)).await.map_err(told)?)
 }
 
 async fn in_time<T>(reading: impl Future<Output = Result<T, PhaseError>>) -> Result<T, PhaseError> {
@@ -68,6 +74,7 @@ fn refusal(remark: Remark) -> ApiError {
         "nothing_to_roll_out" => ApiError::conflict("nothing_to_roll_out", message),
         "downgrade_refused" => ApiError::conflict("downgrade_refused", message),
         "major_not_confirmed" => ApiError::conflict("major_not_confirmed", message),
+        "version_unknown" => ApiError::conflict("version_unknown", message),
         code => ApiError::conflict("plan_refused", format!("{message} ({code})")),
     }
 }

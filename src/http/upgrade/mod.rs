@@ -60,12 +60,16 @@ const PIPELINE: &str = upgrade::SPEC.name;
 /// The pipeline that goes back by call.
 const ROLLBACK: &str = upgrade::ROLLBACK.name;
 const BOTH: [&str; 2] = [PIPELINE, ROLLBACK];
+/// The pipeline that tidies up after them.
+const RETENTION: &str = upgrade::retention::SPEC.name;
 
 /// Seconds after which to ask how it goes on.
 const RETRY_AFTER: u32 = 2;
 const STATUS_PATH: &str = "/api/upgrade/status";
-/// How long others usually hold the scope: they tidy up.
+/// How long others usually hold the scope.
 const OTHERS: Duration = Duration::from_secs(10);
+/// How soon retention lets it go once it is to stop.
+const TIDYING: Duration = Duration::from_secs(5);
 
 /// What an upgrade changes.
 fn platform() -> Scope {
@@ -95,9 +99,22 @@ async fn not_started(state: &HttpState, error: StartError) -> ApiError {
     let StartError::Busy { owner, .. } = &error else { return error.into() };
     match state.engine.run(owner).await {
         Ok(Some(run)) if BOTH.contains(&run.pipeline.as_str()) => in_flight(&run),
+        Ok(Some(run)) if run.pipeline == RETENTION => tidying(&run),
         Ok(_) => ApiError::from(error).with_retry_after(OTHERS),
         Err(error) => error.into(),
     }
+}
+
+fn tidying(run: &Run) -> ApiError {
+    let message = match &run.cancel {
+        Some(_) => format!("Retention {} is stopping to make room. Send the same again in a moment.", run.id),
+        None => format!(
+            "Retention {0} is tidying up old images. Send the same again in a moment, or terminate it at \
+             /api/runs/{0}/terminate: the next one goes on where it stopped.",
+            run.id
+        ),
+    };
+    ApiError::conflict("run_in_flight", message).with_retry_after(TIDYING)
 }
 
 fn in_flight(run: &Run) -> ApiError {

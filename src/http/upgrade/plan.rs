@@ -45,5 +45,5 @@ pub async fn plan(
         allow_downgrade: wanted.allow_downgrade,
         confirm_major: wanted.confirm_major,
     };
-    planned(&state.upgrade.platform, &input).await.map(Json)
+    planned(&state, &input).await.map(Json)
 }

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::going_back::{Way, kept, way};
 use super::preflight::refuse_if_lost;
 use super::status::UpgradeState;
-use super::{RETRY_AFTER, ROLLBACK, STATUS_PATH, UpgradeAdmin, latest, not_started, platform};
-use crate::engine::{StartRequest, TellError};
+use super::{RETENTION, RETRY_AFTER, ROLLBACK, STATUS_PATH, UpgradeAdmin, latest, not_started, platform};
+use crate::engine::{StartError, StartRequest, TellError};
 use crate::http::answer;
 use crate::http::body::JsonBody;
 use crate::http::error::ApiError;
@@ -40,7 +40,8 @@ struct GoingBack {
     status_query_get_uri: &'static str,
 }
 
-/// 202. An upgrade that is rolling out is told to go back; after its end a run of its own does it.
+/// 202. An upgrade that is rolling out is told to go back; after its end a run of its own does it. Retention that holds
+/// the platform is stopped: the same request finds it free after `Retry-After`.
 ///
 /// # Errors
 /// 403 `not_an_admin`; 400 `reason_too_long` and those of the body and the key; 409 `nothing_to_roll_back`,
@@ -58,6 +59,11 @@ pub async fn rollback(
     for _ in 0..2 {
         let (latest, kept) = (latest(&state).await?, kept(&state).await?);
         let (snapshot, now) = (kept.snapshot(), state.engine.now());
+        let told = latest.as_ref().and_then(|run| Some((run, word_of(run)?)));
+        if let Some((run, word)) = told.filter(|(_, word)| key.is_some() && word.key == key) {
+            let same = word.by == caller.oid && word.reason == reason;
+            return if same { Ok(answered(run, snapshot)) } else { Err(StartError::KeyReused(run.id.clone()).into()) };
+        }
         let request = snapshot.map(|snapshot| request(snapshot, &reason, &caller.oid, key.clone())).transpose()?;
         if let Some(request) = &request
             && let Some(started) = state.engine.started(request).await?
@@ -66,7 +72,8 @@ pub async fn rollback(
         }
         match (way(latest.as_ref(), &kept, now)?, request) {
             (Way::Tell(id), _) => {
-                let word = WordSignal { by: caller.oid.clone(), reason: reason.clone(), go: false, at: now };
+                let (by, reason, key) = (caller.oid.clone(), reason.clone(), key.clone());
+                let word = WordSignal { by, reason, go: false, key, at: now };
                 let word = serde_json::to_value(&word).map_err(|error| ApiError::internal(error.to_string()))?;
                 match state.engine.signal(id, rolling_back::SIGNAL, word).await {
                     Ok(run) => return Ok(answered(&run, snapshot)),
@@ -78,7 +85,7 @@ pub async fn rollback(
                 refuse_if_lost(&state.upgrade.platform, snapshot).await?;
                 return match state.engine.start(request).await {
                     Ok(started) => Ok(answered(&started.run, Some(snapshot))),
-                    Err(error) => Err(not_started(&state, error).await),
+                    Err(error) => Err(in_the_way(&state, error, &caller.oid).await),
                 };
             }
             (Way::Start(_), None) => return Err(ApiError::internal("a way back without a snapshot")),
@@ -97,6 +104,23 @@ fn request(snapshot: &Snapshot, reason: &str, by: &str, key: Option<String>) -> 
         started_by: by.to_owned(),
         idempotency_key: key,
     })
+}
+
+/// Why the rollback was not started. Who tidies up makes room for it.
+async fn in_the_way(state: &HttpState, error: StartError, by: &str) -> ApiError {
+    if let StartError::Busy { owner, .. } = &error
+        && let Ok(Some(run)) = state.engine.run(owner).await
+        && run.pipeline == RETENTION
+        && let Err(TellError::Store(error)) = state.engine.cancel(owner, by, "a rollback has to begin").await
+    {
+        return error.into();
+    }
+    not_started(state, error).await
+}
+
+/// What the run was told, if it was told to go back.
+fn word_of(run: &Run) -> Option<WordSignal> {
+    serde_json::from_value(run.signals.get(rolling_back::SIGNAL)?.clone()).ok()
 }
 
 fn answered(run: &Run, snapshot: Option<&Snapshot>) -> Response {

@@ -99,7 +99,7 @@ pub async fn start(
     if let Some(run) = latest(&state).await?.filter(|run| !run.is_ended()) {
         return Err(in_flight(&run));
     }
-    judge(&state.upgrade.platform, &input).await?;
+    judge(&state, &input).await?;
     match state.engine.start(request).await {
         Ok(started) => Ok(answered(started.run, input)),
         Err(error) => Err(not_started(&state, error).await),

@@ -56,7 +56,7 @@ pub async fn verdict(
         return Err(ApiError::conflict("no_verdict_wanted", message));
     }
     let go = wanted.verdict == Word::Successful;
-    let signal = WordSignal { by: caller.oid, reason, go, at: state.engine.now() };
+    let signal = WordSignal { by: caller.oid, reason, go, key: None, at: state.engine.now() };
     let signal = serde_json::to_value(&signal).map_err(|error| ApiError::internal(error.to_string()))?;
     let run = state.engine.signal(&run.id, validating::SIGNAL, signal).await?;
     Ok(accepted(&run))

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 
 use super::container_apps::APP_UNSET;
 use super::ports::Prepared;
-use super::rollout::Strategy;
+use super::rollout::{Strategy, plan};
 use super::{Build, BuildStatus, Upgrade, UpgradeInput, UpgradeState};
 use crate::engine::context::PhaseContext;
 use crate::engine::{Outcome, Phase, PhaseError};
@@ -75,6 +75,12 @@ impl Fetching {
                     prepared.commit
                 ),
             ));
+        }
+        let strategy = self.upgrade.asked(input)?.strategy;
+        let planned = input.plan_hash.as_ref().filter(|_| strategy == Strategy::BuildOnly);
+        if planned.is_some_and(|hash| *hash != plan::hash(None, &input.target_version, &prepared.commit, strategy)) {
+            // Where an app is part of the plan, it is looked at as late as possible.
+            return Err(plan::outdated());
         }
         let mut state: UpgradeState = ctx.state()?;
         // Images that a retry keeps are of one commit, and so are those that are built beside them.

@@ -27,6 +27,9 @@ pub fn resume(run: &Run, now: Timestamp) -> Result<Resume, Failure> {
         (None, "approving" | "patching") => patch_anew(run, &mut state),
         (None, _) => after_rollout(run, &mut state),
     };
+    if !state.starters.contains(&run.started_by) {
+        state.starters.push(run.started_by.clone());
+    }
     let phase = SPEC.phase(phase).ok_or_else(|| Failure::new("no_such_phase", "start another upgrade"))?.name;
     Ok(Resume { phase, state: serde_json::to_value(&state).map_err(unreadable)? })
 }

@@ -63,6 +63,15 @@ pub struct UpgradeState {
     pub keeps_snapshot_of: Option<RunId>,
     /// Of a retry of a rollout that changed the app: the plan that the start named was for another app.
     pub replans: bool,
+    /// Of a retry: who started the upgrades that it goes on for.
+    pub starters: Vec<String>,
+}
+
+impl UpgradeState {
+    /// Whether `who` has started this run, which `starter` has, or one that it goes on for.
+    pub fn was_started_by(&self, who: &str, starter: &str) -> bool {
+        self.starters.iter().map(String::as_str).chain([starter]).any(|known| known.eq_ignore_ascii_case(who))
+    }
 }
 
 /// One component's build.

@@ -30,7 +30,9 @@ pub struct HistoryEntry {
     error: Option<Failure>,
     retry_of: Option<RunId>,
     receipt: ReceiptView,
-    events: Vec<Event>,
+    /// Only if they are asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    events: Option<Vec<Event>>,
     /// Whether its events hold and join those of its neighbours.
     intact: bool,
 }
@@ -54,7 +56,7 @@ struct ReceiptView {
 }
 
 impl HistoryEntry {
-    pub fn of(entry: ChronicleEntry) -> Self {
+    pub fn of(entry: ChronicleEntry, with_events: bool) -> Self {
         let ChronicleEntry { run, events, intact } = entry;
         let ended_at = match run.progress {
             Progress::Ended { at, .. } => Some(at),
@@ -81,7 +83,7 @@ impl HistoryEntry {
             ended_at,
             retry_of: run.retry_of,
             job_id: run.id,
-            events,
+            events: with_events.then_some(events),
             intact,
         }
     }
@@ -91,7 +93,7 @@ impl HistoryEntry {
         if let Some(error) = &mut self.error {
             conceal_quotes(&mut error.detail);
         }
-        for event in &mut self.events {
+        for event in self.events.iter_mut().flatten() {
             if let Some(detail) = event.detail.get_mut("cause").and_then(|cause| cause.get_mut("detail")) {
                 conceal_quotes(detail);
             }

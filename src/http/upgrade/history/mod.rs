@@ -27,12 +27,14 @@ pub struct History {
     broken: Option<String>,
     /// The oldest run, if it follows on runs that are not there any more.
     begins_at: Option<RunId>,
+    /// The newest run that was not looked at any more, if others in between were too many.
+    stopped_at: Option<RunId>,
 }
 
-/// 200 with upgrades and rollbacks, at most `?limit=` of them.
+/// 200 with upgrades and rollbacks, at most `?limit=` of them, and with their events if `?events=true` asks for them.
 ///
 /// # Errors
-/// 400 `invalid_limit`.
+/// 400 `invalid_limit`, `invalid_flag`.
 pub async fn history(
     State(state): State<HttpState>,
     caller: Caller,
@@ -42,11 +44,15 @@ pub async fn history(
         ApiError::bad_request("invalid_limit", format!("Give limit as a whole number, 1 to {MOST}."))
     })?;
     let limit = usize::try_from(limit.unwrap_or(DEFAULT)).unwrap_or(1);
+    let events = params
+        .flag("events")
+        .map_err(|Misfit| ApiError::bad_request("invalid_flag", "Give events as true or false."))?;
     let chronicle = state.engine.chronicle(&platform(), limit, Some(&BOTH)).await?;
-    let mut entries: Vec<_> = chronicle.entries.into_iter().map(HistoryEntry::of).collect();
+    let mut entries: Vec<_> =
+        chronicle.entries.into_iter().map(|entry| HistoryEntry::of(entry, events.unwrap_or_default())).collect();
     if !state.upgrade.is_admin(&caller) {
         entries.iter_mut().for_each(HistoryEntry::conceal);
     }
-    let (intact, broken, begins_at) = (chronicle.intact, chronicle.broken, chronicle.begins_at);
-    Ok(Json(History { entries, intact, broken, begins_at }))
+    let (broken, begins_at, stopped_at) = (chronicle.broken, chronicle.begins_at, chronicle.stopped_at);
+    Ok(Json(History { entries, intact: chronicle.intact, broken, begins_at, stopped_at }))
 }

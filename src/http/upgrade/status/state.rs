@@ -48,10 +48,8 @@ impl UpgradeState {
             End::Completed(Verdict::Succeeded) => Self::Succeeded,
             _ if back && completed => Self::RolledBack,
             _ if back => Self::RollbackFailed,
-            _ => match Self::of_phase(&run.phase) {
-                Self::Fetching | Self::Building | Self::AwaitingApproval | Self::Patching => Self::FailedPre,
-                _ => Self::FailedRollout,
-            },
+            _ if has_changed_the_app(run) => Self::FailedRollout,
+            _ => Self::FailedPre,
         }
     }
 
@@ -106,6 +104,16 @@ impl UpgradeState {
             Self::Succeeded | Self::RolledBack => 100,
             Self::FailedPre | Self::FailedRollout | Self::RollbackFailed => told.unwrap_or(1),
         }
+    }
+}
+
+/// What a retry goes on for has, whatever became of the retry itself.
+fn has_changed_the_app(run: &Run) -> bool {
+    let remembers = |what: &str| run.state.pointer(what).is_some_and(|value| !value.is_null());
+    match UpgradeState::of_phase(&run.phase) {
+        _ if remembers("/keeps_snapshot_of") => true,
+        UpgradeState::RollingOut => remembers("/rollout/change/sent_at"),
+        at => matches!(at, UpgradeState::Validating | UpgradeState::Confirming | UpgradeState::RollingBack),
     }
 }
 

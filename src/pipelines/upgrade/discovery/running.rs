@@ -6,7 +6,6 @@ use crate::engine::ports::StoreError;
 use crate::engine::{Engine, PhaseError};
 use crate::git::Version;
 use crate::pipelines::upgrade::rollout::snapshot::{SNAPSHOT, Snapshot};
-use crate::pipelines::upgrade::rollout::template;
 use crate::pipelines::upgrade::{Upgrade, scope};
 
 /// Who looks at a list of versions does not wait for an app that is out of reach.
@@ -30,7 +29,7 @@ impl Upgrade {
     async fn version_of_app(&self) -> Result<Option<String>, PhaseError> {
         let app = self.apps.app().await?;
         let registry = self.store.login_server().await?;
-        Ok(template::version(&app.template, &self.components, &registry))
+        self.version_of(&app, &registry, None).await
     }
 }
 

@@ -1,4 +1,5 @@
-//! Phase `approving`: the run waits for an admin other than its starter to agree to the plan.
+//! Phase `approving`: the run waits for an admin other than its starter, and than those of the runs that it goes on for,
+//! to agree to the plan.
 //!
 //! Leaves in the state what was agreed to and by whom; `patching` does that and nothing else. Changes nothing outside.
 
@@ -36,8 +37,9 @@ impl Phase for Approving {
         }
         let given = ctx.signal(SIGNAL).and_then(|told| serde_json::from_value::<ApprovalSignal>(told.clone()).ok());
         let starter = ctx.run().started_by.clone();
+        let given = given.filter(|given| !state.was_started_by(&given.by, &starter));
         let Some(approval) = state.approval.as_mut() else { return Ok(Outcome::Next) };
-        if let Some(given) = given.filter(|given| given.by != starter && given.plan_hash == approval.plan_hash) {
+        if let Some(given) = given.filter(|given| given.plan_hash == approval.plan_hash) {
             ctx.log(LOG, &format!("{} has approved the plan", given.by));
             (approval.approved_by, approval.approved_at) = (Some(given.by), Some(given.at));
             ctx.set_state(&state)?;
@@ -58,6 +60,10 @@ impl Phase for Approving {
         );
         Ok(Outcome::Wait { after: until.since(ctx.now()), reason })
     }
+
+    fn heeds(&self) -> &'static [&'static str] {
+        &[SIGNAL]
+    }
 }
 
 impl Approving {
@@ -67,6 +73,10 @@ impl Approving {
         let asked = self.upgrade.asked(&input)?;
         let commit = state.commit.as_deref().unwrap_or_default();
         let plan_hash = plan::hash(Some(&app), &input.target_version, commit, asked.strategy);
+        if input.plan_hash.as_ref().is_some_and(|agreed| *agreed != plan_hash && !state.replans) {
+            // Nobody is asked for what would be refused afterwards.
+            return Err(plan::outdated());
+        }
         Ok(Approval { plan_hash, until: ctx.now() + patience, approved_by: None, approved_at: None })
     }
 }

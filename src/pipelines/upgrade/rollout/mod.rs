@@ -18,6 +18,7 @@ mod apply;
 pub mod approving;
 mod conceal;
 mod confirming;
+mod current;
 pub mod escape;
 mod finish;
 mod judge;

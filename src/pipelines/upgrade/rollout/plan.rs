@@ -6,6 +6,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::current::unknown;
+use super::snapshot::Snapshot;
 use super::state::Strategy;
 use super::template::{self, Difference, ImageName};
 use crate::azure::container_apps::{ContainerApp, RevisionMode};
@@ -73,7 +75,7 @@ pub struct Remark {
 
 impl Upgrade {
     /// Reads the repository, the app and the registry; changes nothing.
-    pub async fn plan(&self, asked: &Asked) -> Result<Plan, PhaseError> {
+    pub async fn plan(&self, asked: &Asked, snapshot: Option<&Snapshot>) -> Result<Plan, PhaseError> {
         let commit = self.resolve(&asked.version).await?;
         let registry = self.store.login_server().await?;
         let tag = asked.version.tag();
@@ -94,7 +96,7 @@ impl Upgrade {
             refusals: Vec::new(),
             plan_hash: String::new(),
         };
-        if let Some(sha) = asked.sha.as_ref().filter(|sha| !sha.names(&plan.commit)) {
+        if let Some(sha) = asked.sha.as_ref().filter(|sha| !sha.fits(&plan.commit)) {
             let message = format!("{tag} is commit {}, not {sha}: check the tag and target_sha", plan.commit);
             plan.refusals.push(Remark { code: "sha_mismatch", message });
         }
@@ -105,8 +107,9 @@ impl Upgrade {
         let app = self.apps.app().await?;
         let target = template::retargeted(&app.template, &self.components, &registry, &tag);
         plan.changes = template::differences(&app.template, &target);
-        let current = self.current(&app, &registry).await?;
-        plan.refusals.extend(objections(&self.components, &registry, &app, current.version.as_deref(), asked));
+        let version = self.version_of(&app, &registry, snapshot).await?;
+        let current = self.current(&app, &registry, version).await?;
+        plan.refusals.extend(self.refusals(&app, &registry, current.version.as_deref(), asked));
         for component in template::unused(&app.template, &self.components, &registry) {
             let message = format!("no container of the app runs the image of component {component}: it is built alone");
             plan.warnings.push(Remark { code: "component_unused", message });
@@ -123,14 +126,22 @@ impl Upgrade {
 
     /// Why the upgrade may not be rolled out as it is asked for, from the app alone: where the registry does not answer,
     /// its name is read off the app's images.
-    pub async fn objections(&self, asked: &Asked) -> Result<Vec<Remark>, PhaseError> {
+    pub async fn objections(&self, asked: &Asked, snapshot: Option<&Snapshot>) -> Result<Vec<Remark>, PhaseError> {
         let app = self.apps.app().await?;
         let registry = match self.store.login_server().await {
             Ok(registry) => registry,
             Err(_) => template::registry(&app.template, &self.components).unwrap_or_default(),
         };
-        let current = template::version(&app.template, &self.components, &registry);
-        Ok(objections(&self.components, &registry, &app, current.as_deref(), asked))
+        let current = self.version_of(&app, &registry, snapshot).await.unwrap_or_default();
+        Ok(self.refusals(&app, &registry, current.as_deref(), asked))
+    }
+
+    fn refusals(&self, app: &ContainerApp, registry: &str, current: Option<&str>, asked: &Asked) -> Vec<Remark> {
+        let mut found = objections(&self.components, registry, app, current, asked);
+        if current.is_none() && found.iter().all(|remark| remark.code != "nothing_to_roll_out") {
+            found.extend(unknown(asked));
+        }
+        found
     }
 
     /// The commit that a version stands for in the remote.
@@ -149,13 +160,17 @@ impl Upgrade {
         })
     }
 
-    async fn current(&self, app: &ContainerApp, registry: &str) -> Result<Current, PhaseError> {
+    async fn current(
+        &self,
+        app: &ContainerApp,
+        registry: &str,
+        version: Option<String>,
+    ) -> Result<Current, PhaseError> {
         let mut images = BTreeMap::new();
         for (container, image) in template::images(&app.template) {
             let digest = self.digest(&image, registry).await?;
             images.insert(container, CurrentImage { image, digest });
         }
-        let version = template::version(&app.template, &self.components, registry);
         Ok(Current { version, revision: app.latest_ready_revision.clone(), images })
     }
 
@@ -223,6 +238,15 @@ fn direction(current: &Version, asked: &Asked) -> Vec<Remark> {
         found.push(Remark { code: "major_not_confirmed", message });
     }
     found
+}
+
+/// The failure of an upgrade that would do something else than its starter has seen.
+pub fn outdated() -> PhaseError {
+    PhaseError::fatal(
+        "plan_outdated",
+        "the app or the version is not what the plan was made for; nothing was changed: ask for a new plan, look at it, and \
+         start again with its hash",
+    )
 }
 
 /// Of everything that the rollout begins with. Two plans with one hash do the same to the same app.

@@ -140,6 +140,9 @@ pub struct WordSignal {
     /// For a verdict: whether the new revision is to get the traffic.
     #[serde(default)]
     pub go: bool,
+    /// By which the caller marks two requests as one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     pub at: Timestamp,
 }
 

@@ -59,6 +59,10 @@ impl Phase for Validating {
         outcome
     }
 
+    fn heeds(&self) -> &'static [&'static str] {
+        &[SIGNAL, rolling_back::SIGNAL]
+    }
+
     fn fallback(&self, _: &PhaseContext, why: &Failure) -> Option<&'static str> {
         self.upgrade.goes_back(why).then_some(rolling_back::NAME)
     }
