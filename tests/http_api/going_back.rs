@@ -226,6 +226,9 @@ async fn the_same_key_tells_a_rollout_once_and_is_answered_the_same_after_its_en
     };
     let first = keyed("x").await;
     assert_eq!((first.status, &first.body()["job_id"]), (202, &json!(id)));
+    let run = api.run(&id);
+    assert_eq!(rollback(&api).await.status, 202);
+    assert_eq!(api.run(&id), run, "a second click changes nothing");
     api.will([
         Act { state: json!({"goes_back": true}), ..Act::fatal("rollback_requested", "somebody asked to go back") },
         Act::done(Verdict::Failed, json!({})),

@@ -40,8 +40,9 @@ struct GoingBack {
     status_query_get_uri: &'static str,
 }
 
-/// 202. An upgrade that is rolling out is told to go back; after its end a run of its own does it. Retention that holds
-/// the platform is stopped: the same request finds it free after `Retry-After`.
+/// 202. An upgrade that is rolling out is told to go back; after its end a run of its own does it.
+///
+/// Retention that holds the platform is stopped: the same request finds the platform free after `Retry-After`.
 ///
 /// # Errors
 /// 403 `not_an_admin`; 400 `reason_too_long` and those of the body and the key; 409 `nothing_to_roll_back`,
@@ -60,7 +61,7 @@ pub async fn rollback(
         let (latest, kept) = (latest(&state).await?, kept(&state).await?);
         let (snapshot, now) = (kept.snapshot(), state.engine.now());
         let told = latest.as_ref().and_then(|run| Some((run, word_of(run)?)));
-        if let Some((run, word)) = told.filter(|(_, word)| key.is_some() && word.key == key) {
+        if let Some((run, word)) = told.as_ref().filter(|(_, word)| key.is_some() && word.key == key) {
             let same = word.by == caller.oid && word.reason == reason;
             return if same { Ok(answered(run, snapshot)) } else { Err(StartError::KeyReused(run.id.clone()).into()) };
         }
@@ -72,6 +73,10 @@ pub async fn rollback(
         }
         match (way(latest.as_ref(), &kept, now)?, request) {
             (Way::Tell(id), _) => {
+                if let Some((run, _)) = told {
+                    // The first word stands, and so does its key.
+                    return Ok(answered(run, snapshot));
+                }
                 let (by, reason, key) = (caller.oid.clone(), reason.clone(), key.clone());
                 let word = WordSignal { by, reason, go: false, key, at: now };
                 let word = serde_json::to_value(&word).map_err(|error| ApiError::internal(error.to_string()))?;
