@@ -13,6 +13,7 @@ use crate::http::error::ApiError;
 use crate::http::router::HttpState;
 use crate::model::{RunId, Timestamp};
 use crate::pipelines::upgrade::Upgrade;
+use crate::pipelines::upgrade::rollout::Strategy;
 use crate::pipelines::upgrade::rollout::preflight::{self, ImageReport};
 use crate::pipelines::upgrade::rollout::snapshot::Snapshot;
 
@@ -90,9 +91,11 @@ async fn looked(upgrade: &Upgrade, snapshot: &Snapshot) -> (Vec<ImageReport>, Op
 /// What is known to be missing, for a rollback that would fail by it. Trouble that may pass is no obstacle.
 pub async fn refuse_if_lost(upgrade: &Upgrade, snapshot: &Snapshot) -> Result<(), ApiError> {
     let look = async {
-        let images = preflight::report(upgrade, snapshot).await;
-        if let Some(gone) = images.iter().find(|image| image.exists == Some(false)) {
-            return Some(lost(&gone.container, &gone.image));
+        // Traffic that goes back to a revision pulls nothing.
+        if snapshot.strategy != Strategy::BlueGreen {
+            let images = preflight::report(upgrade, snapshot).await;
+            let gone = images.iter().find(|image| image.exists == Some(false));
+            return gone.map(|gone| lost(&gone.container, &gone.image));
         }
         let missing = preflight::missing_revision(upgrade, snapshot).await.unwrap_or_default();
         missing.then(|| lost_revision(&snapshot.revision))
