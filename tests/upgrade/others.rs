@@ -147,3 +147,16 @@ async fn no_value_of_the_apps_environment_is_stored() {
     let stored = json!(stored.expect("storage answers").expect("a snapshot").record).to_string();
     assert!(stored.contains("LOG_LEVEL") && !stored.contains(&format!("\"{value}\"")), "{stored}");
 }
+
+#[tokio::test]
+async fn an_app_that_runs_digests_is_known_by_what_the_registry_calls_them() {
+    let platform = Platform::of(Plan::in_place()).await;
+    let first = platform.start("1.2.3").await.drain().await;
+    for name in ["api", "frontend", "terminal"] {
+        assert!(platform.azure.delete_image(&format!("elb-{name}:v1.0.0")));
+    }
+    platform.roll_back(&first.run.id).await.drain().await.expect_succeeded();
+    let second = platform.start("1.2.3").await.drain().await;
+    second.expect_succeeded();
+    assert_eq!(second.run.output["from_version"], "1.0.0", "the snapshot knows what it went back to");
+}

@@ -34,7 +34,9 @@ impl Phase for Patching {
         let registry = upgrade.store.login_server().await?;
         let asked = upgrade.asked(&input)?;
         self.refuse_if_unapproved(&state)?;
-        self.refuse_if_moved(&app, &registry, &input, &state)?;
+        let former = former(ctx).await?;
+        let current = upgrade.version_of(&app, &registry, former.as_ref()).await?;
+        self.refuse_if_moved(&app, &registry, current.as_deref(), &input, &state)?;
         self.expect_images(&input, &state).await?;
 
         let target = template::retargeted(&app.template, &upgrade.components, &registry, &input.tag());
@@ -74,12 +76,12 @@ impl Patching {
         &self,
         app: &ContainerApp,
         registry: &str,
+        current: Option<&str>,
         input: &UpgradeInput,
         state: &UpgradeState,
     ) -> Result<(), PhaseError> {
         let asked = self.upgrade.asked(input)?;
-        let current = template::version(&app.template, &self.upgrade.components, registry);
-        let objections = plan::objections(&self.upgrade.components, registry, app, current.as_deref(), &asked);
+        let objections = plan::objections(&self.upgrade.components, registry, app, current, &asked);
         if let Some(first) = objections.into_iter().next() {
             return Err(PhaseError::fatal(first.code, first.message));
         }
@@ -88,11 +90,7 @@ impl Patching {
         let approved = state.approval.as_ref().map(|approval| &approval.plan_hash);
         let planned = input.plan_hash.as_ref().filter(|_| !state.replans);
         if planned.into_iter().chain(approved).any(|agreed| *agreed != hash) {
-            return Err(PhaseError::fatal(
-                "plan_outdated",
-                "the app or the version is not what the plan was made for; nothing was changed: ask for a new plan, look at \
-                 it, and start again with its hash",
-            ));
+            return Err(plan::outdated());
         }
         Ok(())
     }
@@ -148,14 +146,19 @@ impl Patching {
         revision: &str,
         strategy: Strategy,
     ) -> Result<Snapshot, PhaseError> {
-        // One that cannot be read is no reason not to take a better one.
-        let known = ctx.document::<Snapshot>(SNAPSHOT).await.unwrap_or_default();
+        let known = former(ctx).await?;
         let kept = |found: &&Snapshot| state.keeps_snapshot_of.as_ref() == Some(&found.job_id);
         let earlier = known.as_ref().filter(kept).cloned();
         let (subscription_id, resource_group) = self.upgrade.apps.place();
         let taken_at = ctx.now();
         let served = serving(app)?;
         let template = self.template_of(app, &served).await?;
+        let version = match template::version(&template, &self.upgrade.components, registry) {
+            None if app.latest_revision.as_deref() == Some(served.as_str()) => {
+                self.upgrade.version_of(app, registry, known.as_ref()).await?
+            }
+            told => told,
+        };
         let fresh = Snapshot {
             job_id: ctx.run().id.clone(),
             taken_at,
@@ -163,7 +166,7 @@ impl Patching {
             subscription_id: subscription_id.to_owned(),
             resource_group: resource_group.to_owned(),
             revision: served,
-            version: template::version(&template, &self.upgrade.components, registry),
+            version,
             template: conceal::concealed(&template::kept(&template)),
             images: BTreeMap::new(),
             strategy,
@@ -207,6 +210,17 @@ impl Patching {
             template::set_images(&mut template, &images);
         }
         Ok(template)
+    }
+}
+
+/// The snapshot that there is. One that cannot be read is no reason not to take a better one.
+async fn former(ctx: &mut PhaseContext) -> Result<Option<Snapshot>, PhaseError> {
+    match ctx.document(SNAPSHOT).await {
+        Err(PhaseError::Fatal(failure)) => {
+            ctx.log(LOG, &format!("the snapshot of the upgrade before cannot be read: {failure}"));
+            Ok(None)
+        }
+        found => found,
     }
 }
 
