@@ -28,8 +28,8 @@ fn make_platform(root: &Path) {
     git_server::git(&platform, &["tag", "v2.0.0"]);
 }
 
-async fn upgrade(caller: &Caller, version: &str, sha: Option<&str>) -> Value {
-    let body = json!({"target_version": version, "target_sha": sha, "confirm_downtime": true});
+async fn upgrade(caller: &Caller, version: &str) -> Value {
+    let body = json!({"target_version": version, "confirm_downtime": true, "confirm_major": true});
     let (status, started) = caller.post("/api/upgrade/start", &body).await;
     assert_eq!(status, 202, "{started}");
     let ended = |body: &Value| ["succeeded", "failed_pre"].iter().any(|state| body["state"] == *state);
@@ -60,14 +60,16 @@ async fn a_version_that_cannot_be_built_fails_by_name_and_leaves_the_platform_fr
     let local = Local::start(&start).await;
     let caller = Caller::of(&local.base);
     let other = "0123456789abcdef0123456789abcdef01234567";
-    failed(&upgrade(&caller, "9.9.9", None).await, "git_tag_not_found", &["v9.9.9", "push the tag"]);
+    failed(&upgrade(&caller, "9.9.9").await, "git_tag_not_found", &["v9.9.9", "push the tag"]);
     nothing_is_left_in(data.path());
-    failed(&upgrade(&caller, "1.2.3", Some(other)).await, "sha_mismatch", &["v1.2.3", other]);
+    let body = json!({"target_version": "1.2.3", "target_sha": other, "confirm_downtime": true});
+    let (status, refused) = caller.post("/api/upgrade/start", &body).await;
+    assert_eq!((status, &refused["code"]), (409, &json!("sha_mismatch")), "{refused}");
     nothing_is_left_in(data.path());
-    failed(&upgrade(&caller, "2.0.0", None).await, "archive_dockerfile_not_found", &["terminal/Dockerfile"]);
+    failed(&upgrade(&caller, "2.0.0").await, "archive_dockerfile_not_found", &["terminal/Dockerfile"]);
     nothing_is_left_in(data.path());
     // Each was begun although the one before it had failed.
-    assert_eq!(upgrade(&caller, "1.2.3", None).await["state"], "succeeded");
+    assert_eq!(upgrade(&caller, "1.2.3").await["state"], "succeeded");
     nothing_is_left_in(data.path());
     local.stop().await;
 }
@@ -87,7 +89,7 @@ async fn real_azure_without_a_login_is_told_by_the_upgrade_and_not_at_the_start(
         .setting("PATH", "/nowhere");
     start.arguments.extend(["--azure".into(), "real".into()]);
     let local = Local::start(&start).await;
-    let status = upgrade(&Caller::of(&local.base), "1.2.3", None).await;
+    let status = upgrade(&Caller::of(&local.base), "1.2.3").await;
     failed(&status, "azure_not_signed_in", &["az login"]);
     nothing_is_left_in(data.path());
     local.stop().await;
@@ -101,21 +103,17 @@ async fn real_azure_that_nobody_has_configured_is_told_by_its_settings() {
     let mut start = Start::embedded(data.path());
     start.arguments.extend(["--azure".into(), "real".into()]);
     let local = Local::start(&start).await;
-    failed(&upgrade(&Caller::of(&local.base), "1.2.3", None).await, "remote_unset", &["UPGRADE_GIT_REMOTE"]);
+    failed(&upgrade(&Caller::of(&local.base), "1.2.3").await, "remote_unset", &["UPGRADE_GIT_REMOTE"]);
     local.stop().await;
 
     let start = start.setting("UPGRADE_GIT_REMOTE", &git.url("platform"));
     let local = Local::start(&start).await;
-    failed(
-        &upgrade(&Caller::of(&local.base), "1.2.3", None).await,
-        "app_unset",
-        &["PLATFORM_CONTAINER_APP", "build_only"],
-    );
+    failed(&upgrade(&Caller::of(&local.base), "1.2.3").await, "app_unset", &["PLATFORM_CONTAINER_APP", "build_only"]);
     local.stop().await;
 
     let local = Local::start(&start.setting("UPGRADE_STRATEGY", "build_only")).await;
     let words = ["PLATFORM_SUBSCRIPTION_ID", "PLATFORM_RESOURCE_GROUP", "PLATFORM_ACR_NAME"];
-    failed(&upgrade(&Caller::of(&local.base), "1.2.3", None).await, "registry_unset", &words);
+    failed(&upgrade(&Caller::of(&local.base), "1.2.3").await, "registry_unset", &words);
     local.stop().await;
 }
 
@@ -151,7 +149,7 @@ async fn what_the_azure_command_prints_is_all_that_a_handler_needs() {
     start.arguments.extend(["--azure".into(), "real".into()]);
     start.environment.extend(settings);
     let local = Local::start(&start).await;
-    let status = upgrade(&Caller::of(&local.base), "1.2.3", None).await;
+    let status = upgrade(&Caller::of(&local.base), "1.2.3").await;
     assert_eq!(status["state"], "succeeded", "{status:#}");
     local.stop().await;
 }
