@@ -101,5 +101,6 @@ pub fn in_virtual_time<T>(body: impl Future<Output = T>) -> T {
         .start_paused(true)
         .build()
         .expect("a runtime can be built")
-        .block_on(body)
+        // A world is too large for the stack of a test's thread.
+        .block_on(Box::pin(body))
 }

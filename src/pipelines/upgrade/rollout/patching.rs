@@ -35,7 +35,7 @@ impl Phase for Patching {
         let asked = upgrade.asked(&input)?;
         self.refuse_if_unapproved(&state)?;
         let former = former(ctx).await?;
-        let current = upgrade.version_of(&app, &registry, former.as_ref()).await?;
+        let current = Box::pin(upgrade.version_of(&app, &registry, former.as_ref())).await?;
         self.refuse_if_moved(&app, &registry, current.as_deref(), &input, &state)?;
         self.expect_images(&input, &state).await?;
 
@@ -155,7 +155,7 @@ impl Patching {
         let template = self.template_of(app, &served).await?;
         let version = match template::version(&template, &self.upgrade.components, registry) {
             None if app.latest_revision.as_deref() == Some(served.as_str()) => {
-                self.upgrade.version_of(app, registry, known.as_ref()).await?
+                Box::pin(self.upgrade.version_of(app, registry, known.as_ref())).await?
             }
             told => told,
         };
