@@ -154,7 +154,8 @@ fn read<T: DeserializeOwned>(what: &str, value: &Value) -> Result<T, PhaseError>
 }
 
 fn storage(error: StoreError) -> PhaseError {
-    let failure = Failure::new("storage_unavailable", error.to_string());
+    let advice = "see to it that the storage answers and lets this identity write, then try again";
+    let failure = Failure::new("storage_unavailable", format!("{error}; {advice}"));
     match error {
         StoreError::Unavailable(_) => PhaseError::Retryable { failure, after: None },
         StoreError::Refused(_) => PhaseError::Fatal(failure),

@@ -36,7 +36,12 @@ impl Engine {
             }
             Err(WriteError::Store(StoreError::Refused(reason))) => {
                 // The row cannot be written as it is, for example because the state outgrew it: go on without it.
-                let failure = Failure::new("state_refused", format!("the run's row was refused: {reason}"));
+                let failure = Failure::new(
+                    "state_refused",
+                    format!(
+                        "the run's row was refused: {reason}; look at the log of the function app, then start again"
+                    ),
+                );
                 self.abandon(work, ctx).await;
                 let saved = ctx.saved().await;
                 held.take(self.way_out(spec, Some(work), ctx, saved, failure).await).await
@@ -63,9 +68,10 @@ impl Engine {
         let (work, unwritten) = ctx.settle().await;
         let now = self.clock.now();
         let result = match (unwritten, result) {
-            (Some(error), Ok(_)) => {
-                Err(PhaseError::retryable("log_unavailable", format!("the log cannot be written: {error}")))
-            }
+            (Some(error), Ok(_)) => Err(PhaseError::retryable(
+                "log_unavailable",
+                format!("the log cannot be written: {error}; see to it that the storage answers, then try again"),
+            )),
             (_, result) => result,
         };
         match result {
