@@ -42,7 +42,7 @@ impl Phase for Patching {
         let target = template::retargeted(&app.template, &upgrade.components, &registry, &input.tag());
         let suffix = suffix::forward(upgrade.apps.name(), &input.target_version, &ctx.run().id);
         let revision = suffix::revision(upgrade.apps.name(), &suffix);
-        let snapshot = self.snapshot(ctx, &app, &registry, &state, &input, &revision, asked.strategy).await?;
+        let snapshot = self.snapshot(ctx, &app, &registry, &state, &input, &revision, asked.strategy, former).await?;
         for (container, image) in template::images(&target) {
             ctx.log(LOG, &format!("container {container} is to run {image}"));
         }
@@ -145,8 +145,8 @@ impl Patching {
         input: &UpgradeInput,
         revision: &str,
         strategy: Strategy,
+        known: Option<Snapshot>,
     ) -> Result<Snapshot, PhaseError> {
-        let known = former(ctx).await?;
         let kept = |found: &&Snapshot| state.keeps_snapshot_of.as_ref() == Some(&found.job_id);
         let earlier = known.as_ref().filter(kept).cloned();
         let (subscription_id, resource_group) = self.upgrade.apps.place();
