@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use windlass::dev::azure::SimOptions;
 use windlass::dev::host::HttpMode;
 use windlass::dev::up::{Azure, UpOptions};
-use windlass::dev::{azure, bench, functions, package, up};
+use windlass::dev::{azure, bench, functions, package, up, workbook};
 
 #[derive(Parser)]
 #[command(version, about = "Windlass on a developer's machine")]
@@ -37,6 +37,15 @@ enum Command {
         #[arg(long, conflicts_with = "write", required_unless_present = "write")]
         check: bool,
         /// Write the files
+        #[arg(long)]
+        write: bool,
+    },
+    /// The Azure Monitor workbook that the queries in infra/queries/ make
+    Workbook {
+        /// Fail if infra/workbook.json differs from what the queries make of it
+        #[arg(long, conflicts_with = "write", required_unless_present = "write")]
+        check: bool,
+        /// Write the file
         #[arg(long)]
         write: bool,
     },
@@ -151,6 +160,8 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Functions { write: true, .. } => functions::write(&root).context("the functions cannot be written"),
         Command::Functions { .. } => functions::check(&root)
             .map_err(|differences| anyhow::anyhow!("{}\nrun `windlass-dev functions --write`", differences.join("\n"))),
+        Command::Workbook { write: true, .. } => workbook::write(&root),
+        Command::Workbook { .. } => workbook::check(&root),
         Command::Bench { handler, account } => {
             let handler = handler.unwrap_or_else(|| root.join("target/release/windlass"));
             bench::bench(&handler, account.as_deref()).await

@@ -12,3 +12,4 @@ pub mod queues;
 pub mod repository;
 pub mod settings_files;
 pub mod up;
+pub mod workbook;

@@ -14,7 +14,7 @@ mod lease;
 mod leave;
 mod log;
 mod meter;
-mod observe;
+pub mod observe;
 mod open;
 pub mod pipeline;
 mod poison;
