@@ -1,6 +1,6 @@
 //! What a developer runs: everything local, packaging, generated files, a simulated Azure.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use windlass::dev::azure::SimOptions;
 use windlass::dev::host::HttpMode;
 use windlass::dev::up::{Azure, UpOptions};
-use windlass::dev::{azure, bench, functions, package, up};
+use windlass::dev::{azure, bench, functions, package, settings_check, up};
 
 #[derive(Parser)]
 #[command(version, about = "Windlass on a developer's machine")]
@@ -39,6 +39,14 @@ enum Command {
         /// Write the files
         #[arg(long)]
         write: bool,
+    },
+    /// What the handler would say about its settings
+    Settings {
+        /// Print everything that is wrong or likely not meant; fail if the handler would not start
+        #[arg(long, required = true)]
+        check: bool,
+        /// A local.settings.json, taken for a developer's unless it says otherwise; without it, this process's environment
+        file: Option<PathBuf>,
     },
     /// Measure a handler; `tests/bench` builds what is needed and calls this
     Bench {
@@ -151,6 +159,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Functions { write: true, .. } => functions::write(&root).context("the functions cannot be written"),
         Command::Functions { .. } => functions::check(&root)
             .map_err(|differences| anyhow::anyhow!("{}\nrun `windlass-dev functions --write`", differences.join("\n"))),
+        Command::Settings { file, .. } => check_settings(file.as_deref()),
         Command::Bench { handler, account } => {
             let handler = handler.unwrap_or_else(|| root.join("target/release/windlass"));
             bench::bench(&handler, account.as_deref()).await
@@ -163,6 +172,20 @@ async fn run(command: Command) -> anyhow::Result<()> {
             }
             tokio::signal::ctrl_c().await.context("no signals")
         }
+    }
+}
+
+fn check_settings(file: Option<&Path>) -> anyhow::Result<()> {
+    let verdict = settings_check::check(file)?;
+    for fault in &verdict.faults {
+        println!("wrong: {fault}");
+    }
+    for warning in &verdict.warnings {
+        println!("warning: {warning}");
+    }
+    match verdict.faults.len() {
+        0 => Ok(()),
+        wrong => anyhow::bail!("the handler would not start: {wrong} settings to put right"),
     }
 }
 
