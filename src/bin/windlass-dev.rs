@@ -1,6 +1,6 @@
 //! What a developer runs: everything local, packaging, generated files, a simulated Azure.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use windlass::dev::azure::SimOptions;
 use windlass::dev::host::HttpMode;
 use windlass::dev::up::{Azure, UpOptions};
-use windlass::dev::{azure, bench, functions, package, up, workbook};
+use windlass::dev::{azure, bench, functions, package, settings_check, up, workbook};
 
 #[derive(Parser)]
 #[command(version, about = "Windlass on a developer's machine")]
@@ -41,6 +41,14 @@ enum Command {
         /// Write the file
         #[arg(long)]
         write: bool,
+    },
+    /// What the handler would say about its settings
+    Settings {
+        /// Print everything that is wrong or likely not meant; fail if the handler would not start
+        #[arg(long, required = true)]
+        check: bool,
+        /// A local.settings.json, taken for a developer's unless it says otherwise; without it, this process's environment
+        file: Option<PathBuf>,
     },
     /// Measure a handler; `tests/bench` builds what is needed and calls this
     Bench {
@@ -166,6 +174,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
             .map_err(|differences| anyhow::anyhow!("{}\nrun `windlass-dev functions --write`", differences.join("\n"))),
         Command::Workbook { write: true, .. } => workbook::write(&root),
         Command::Workbook { .. } => workbook::check(&root),
+        Command::Settings { file, .. } => check_settings(file.as_deref()),
         Command::Bench { handler, account } => {
             let handler = handler.unwrap_or_else(|| root.join("target/release/windlass"));
             bench::bench(&handler, account.as_deref()).await
@@ -194,6 +203,20 @@ fn package(root: PathBuf, Package { handler, out, zip, check }: Package) -> anyh
     package::stage(&root, &handler, &out)?;
     println!("staged {}; try it with: func start --script-root {}", out.display(), out.display());
     Ok(())
+}
+
+fn check_settings(file: Option<&Path>) -> anyhow::Result<()> {
+    let verdict = settings_check::check(file)?;
+    for fault in &verdict.faults {
+        println!("wrong: {fault}");
+    }
+    for warning in &verdict.warnings {
+        println!("warning: {warning}");
+    }
+    match verdict.faults.len() {
+        0 => Ok(()),
+        wrong => anyhow::bail!("the handler would not start: {wrong} settings to put right"),
+    }
 }
 
 /// The folder with host.json: this one or the nearest above it.

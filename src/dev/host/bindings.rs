@@ -32,7 +32,7 @@ const QUEUE: &[&str] = &["connection", "dataType", "direction", "name", "queueNa
 const TIMER: &[&str] = &["dataType", "direction", "name", "runOnStartup", "schedule", "type", "useMonitor"];
 const AUTH_LEVELS: &[&str] = &["anonymous", "function", "admin", "system"];
 
-/// Reads the functions below `folder`. Disabled ones are left out.
+/// Reads the functions below `folder`, disabled ones too.
 pub fn read(folder: &Path, prefix: &str, environment: &Environment, faults: &mut Faults) -> Vec<Function> {
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -109,9 +109,7 @@ impl Reader<'_> {
             self.fault("is no JSON object; begin with {\"bindings\": [");
             return None;
         };
-        if self.environment.disables(name) || top.get("disabled") == Some(&Value::Bool(true)) {
-            return None;
-        }
+        let disabled = self.environment.disables(name) || top.get("disabled") == Some(&Value::Bool(true));
         if !is_function_name(name) {
             self.fault(format!(
                 "'{name}' is no function name; letters, digits, - and _, beginning with a letter, not 'host'"
@@ -166,7 +164,7 @@ impl Reader<'_> {
             self.fault(format!("has {} triggers; a function has exactly one", triggers.len()));
         }
         let (binding, trigger) = triggers.into_iter().next()?;
-        self.sound.then(|| Function { name: name.to_owned(), binding, trigger, outputs })
+        self.sound.then(|| Function { name: name.to_owned(), binding, trigger, outputs, disabled })
     }
 
     fn keys(&mut self, fields: &Map<String, Value>, place: &str, known: &[&str]) {

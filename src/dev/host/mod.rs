@@ -70,7 +70,7 @@ mod uri;
 mod voice;
 mod wire;
 
-pub use environment::local_settings;
+pub use environment::{local_settings, values_of};
 pub use faults::HostError;
 pub use host::{Host, signalled, start};
 pub use judge::judge;
