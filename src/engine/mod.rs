@@ -21,12 +21,14 @@ pub mod ports;
 mod query;
 mod retry;
 mod rows;
+mod schema;
 mod start;
 mod step;
 mod sweep;
 mod tell;
 mod timer;
 pub mod transition;
+mod waiting;
 
 use std::sync::Arc;
 use std::time::Duration;
