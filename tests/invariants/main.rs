@@ -21,4 +21,5 @@ mod receipts;
 mod retries;
 mod tickets;
 mod timers;
+mod versions;
 mod wakes;
