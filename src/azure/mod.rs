@@ -27,7 +27,8 @@ mod testing;
 
 pub use answer::Answer;
 pub use arm::ArmClient;
-pub use cloud::{BadCloud, Cloud};
+pub use cloud::{BadCloud, Cloud, is_loopback};
 pub use credentials::{CredentialSource, IdentityEnvironment, credential};
 pub use error::{AzureError, ErrorKind, RequestIds};
+pub use retry_after::retry_after;
 pub use sas::SasUrl;

@@ -9,6 +9,7 @@ mod engine;
 mod environment;
 mod fault;
 mod identity;
+mod insights;
 mod reader;
 mod rollout;
 mod secret;
@@ -28,12 +29,13 @@ pub use engine::EngineConfig;
 pub use environment::{Environment, ProcessEnvironment};
 pub use fault::{ConfigFaults, Fault};
 pub use identity::IdentityConfig;
+pub use insights::{InsightsConfig, SignIn};
 pub use rollout::{RolloutConfig, StrategyConfig};
 pub use secret::Secret;
 pub use server::{Mode, ServerConfig};
 pub use setting::{Kind, Setting};
 pub use storage::StorageConfig;
-pub use telemetry::{LogFormat, TelemetryConfig};
+pub use telemetry::{LogFormat, OtlpConfig, TelemetryConfig};
 pub use upgrade::UpgradeConfig;
 
 use reader::Reader;
@@ -90,6 +92,12 @@ pub const SETTINGS: &[Setting] = &[
     engine::MAX_CRASHES,
     telemetry::FILTER,
     telemetry::FORMAT,
+    insights::CONNECTION,
+    insights::AUTHENTICATION,
+    telemetry::OTLP_ENDPOINT,
+    telemetry::OTLP_HEADERS,
+    telemetry::SERVICE_NAME,
+    telemetry::FLUSH_MS,
 ];
 
 /// Names with this prefix belong to the product: one that it does not know is likely a slip of the pen.

@@ -26,6 +26,7 @@ mod step;
 mod sweep;
 mod tell;
 mod timer;
+mod trace;
 pub mod transition;
 
 use std::sync::Arc;
@@ -42,6 +43,7 @@ pub use start::{NOT_QUEUED, StartError, StartRequest, Started};
 pub use sweep::{Breach, SweepReport};
 pub use tell::TellError;
 pub use timer::{Timer, TimerSpec};
+pub use trace::traced;
 
 use crate::model::{Ticket, Timestamp};
 use ports::{Clock, LogStore, RunStore, StoreError, TicketQueue};

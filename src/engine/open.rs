@@ -100,6 +100,7 @@ impl Engine {
             signals: Default::default(),
             signalled: false,
             retry_of: opening.retry_of.clone(),
+            traceparent: Some(self.traceparent()),
             started_by: opening.started_by.clone(),
             created_at: now,
             updated_at: now,
