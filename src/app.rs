@@ -83,6 +83,10 @@ impl App {
                 max_crashes: config.engine.max_crashes,
             },
         );
+        let engine = match telemetry.observer() {
+            Some(observer) => engine.observed_by(observer),
+            None => engine,
+        };
         let port = config.server.port;
         let make_missing = config.server.mode == Mode::Development;
         let readiness = Arc::new(StorageReadiness::new(stores, make_missing));

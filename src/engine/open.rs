@@ -10,9 +10,9 @@ use super::keys::{Key, Keyed, key_write};
 use super::meter::{self, Meter};
 use super::pipeline::{PhaseSpec, Pipeline};
 use super::ports::{StoreError, TransactError, Write};
-use super::rows;
 use super::start::{NOT_QUEUED, StartError, Started};
 use super::transition::{self, Step};
+use super::{rows, trace};
 use crate::model::{Event, Failure, GENESIS, Progress, Receipt, Run, RunId, Scope, Wake};
 
 /// A run that is to begin.
@@ -54,7 +54,10 @@ impl Engine {
         ];
         writes.extend(key_write(opening, &run.id, earlier)?);
         match self.write_start(&run, writes).await {
-            Ok(()) => self.queue_first(opening.pipeline, run).await.map(Some),
+            Ok(()) => {
+                trace::started(&run);
+                self.queue_first(opening.pipeline, run).await.map(Some)
+            }
             Err(TransactError::Store(error)) => Err(error.into()),
             Err(TransactError::Conflict(_)) => {
                 self.retract(&run, announced).await;

@@ -9,6 +9,7 @@ use super::deliver::DeliveryError;
 use super::held::{Held, WriteError};
 use super::observe::Observation;
 use super::ports::Appended;
+use super::trace;
 use super::transition::Step;
 use crate::model::{Failure, Ticket};
 
@@ -35,6 +36,8 @@ impl Engine {
             return self.keep(queue, message).await;
         };
         let run = held.run().await;
+        trace::started(&run);
+        trace::found(&run);
         let Some(pipeline) = self.registry.get(&run.pipeline) else { return self.keep(queue, message).await };
         if run.is_ended() || ticket != run.ticket() {
             return Ok(Poisoned::Harmless);

@@ -1,7 +1,13 @@
 //! Where the engine's work belongs in a trace: a run is one trace, whoever works on it and however often.
+//!
+//! A span's fields are said in the log beside each line, so they are few and short.
+
+use tracing::Span;
+use tracing::field::Empty;
 
 use super::Engine;
-use crate::model::Traceparent;
+use super::deliver::{Acknowledged, DeliveryError};
+use crate::model::{Run, Ticket, Traceparent};
 
 tokio::task_local! {
     static PARENT: Traceparent;
@@ -20,4 +26,51 @@ impl Engine {
             Traceparent::new((u128::from(high) << 64) | u128::from(low), self.clock.random())
         })
     }
+}
+
+/// The span of one delivery.
+pub(super) fn delivery(ticket: &Ticket) -> Span {
+    let (seq, phase) = (ticket.seq, Empty);
+    tracing::info_span!(
+        "delivery", run = %ticket.run, seq, phase, pipeline = Empty, attempt = Empty, traceparent = Empty, answer = Empty,
+        error = Empty
+    )
+}
+
+/// Tells the span of a delivery whose it is. A ticket's own words are not taken for it: anybody may have written them.
+pub(super) fn found(run: &Run) {
+    let span = Span::current();
+    span.record("pipeline", &run.pipeline);
+    span.record("phase", &run.phase);
+    if let Some(traceparent) = run.traceparent {
+        span.record("traceparent", tracing::field::display(traceparent));
+    }
+}
+
+pub(super) fn claimed(run: &Run) {
+    Span::current().record("attempt", run.attempt);
+}
+
+/// What was committed, or why nothing was.
+pub(super) fn answered(answer: &str) {
+    Span::current().record("answer", answer);
+}
+
+pub(super) fn failed(error: &DeliveryError) {
+    Span::current().record("error", tracing::field::display(error));
+}
+
+/// The span that the caller is in has started a run, or found the one that it started before.
+pub(super) fn started(run: &Run) {
+    Span::current().record("run", tracing::field::display(&run.id));
+}
+
+/// A delivery that came to nothing.
+pub(super) fn passed_over(acknowledged: Acknowledged) {
+    answered(match acknowledged {
+        Acknowledged::Busy => "held",
+        Acknowledged::Early => "early",
+        Acknowledged::Unknown => "unknown_phase",
+        Acknowledged::Worked | Acknowledged::Stale | Acknowledged::Ended => "stale",
+    });
 }

@@ -33,6 +33,7 @@ use opentelemetry_sdk::Resource;
 
 use super::clients;
 use crate::config::{Config, InsightsConfig};
+use crate::engine::Observer;
 use crate::storage::Operations;
 use client::Signature;
 use destination::Destination;
@@ -70,8 +71,9 @@ pub fn begin(config: &Config) -> anyhow::Result<Telemetry> {
     let dropped = Dropped::default();
     let readers: Vec<_> = destinations.iter().map(|_| Reader::new()).collect();
     let meters = Arc::new(Meters::new(resource(config), &readers, dropped.clone()));
-    let outlet =
-        |(destination, reader)| Arc::new(Outlet::new(destination, reader, dropped.clone(), config.telemetry.flush));
+    let outlet = |(destination, reader)| {
+        Arc::new(Outlet::new(destination, reader, Arc::clone(&meters), dropped.clone(), config.telemetry.flush))
+    };
     let outlets: Arc<[_]> = destinations.into_iter().zip(readers).map(outlet).collect();
     log::begin(&config.telemetry, Some(Spans::new(Arc::clone(&outlets))))?;
     for outlet in &*outlets {
@@ -81,6 +83,11 @@ pub fn begin(config: &Config) -> anyhow::Result<Telemetry> {
 }
 
 impl Telemetry {
+    /// Who counts what happens to runs.
+    pub fn observer(&self) -> Option<Arc<dyn Observer>> {
+        self.0.as_ref().map(|sending| Arc::clone(&sending.meters) as _)
+    }
+
     /// Counts what the storage performs.
     pub fn watch(&self, operations: &Operations) {
         if let Some(sending) = &self.0 {

@@ -14,6 +14,7 @@ use super::backlog::{Backlog, CAPACITY};
 use super::circuit::{Circuit, Turned};
 use super::destination::{Destination, Sent};
 use super::dropped::{Dropped, Signal};
+use super::metrics::Meters;
 use super::reader::Reader;
 
 /// How long what no invocation sends waits for company.
@@ -24,6 +25,7 @@ pub struct Outlet {
     spans: Backlog<SpanData>,
     lines: Backlog<SdkLogRecord>,
     reader: Reader,
+    meters: Arc<Meters>,
     /// Metrics that were collected and not taken; until they are, the instruments go on counting.
     unsent: Mutex<Option<ResourceMetrics>>,
     circuit: Mutex<Circuit>,
@@ -45,12 +47,19 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Outlet {
-    pub fn new(destination: Arc<dyn Destination>, reader: Reader, dropped: Dropped, bound: Duration) -> Self {
+    pub fn new(
+        destination: Arc<dyn Destination>,
+        reader: Reader,
+        meters: Arc<Meters>,
+        dropped: Dropped,
+        bound: Duration,
+    ) -> Self {
         Self {
             destination,
             spans: Backlog::default(),
             lines: Backlog::default(),
             reader,
+            meters,
             unsent: Mutex::default(),
             circuit: Mutex::new(Circuit::new()),
             sending: tokio::sync::Mutex::default(),
@@ -159,7 +168,7 @@ impl Outlet {
         loop {
             let unsent = lock(&self.unsent).take();
             let again = unsent.is_some();
-            let Some(metrics) = unsent.or_else(|| self.reader.collect()) else { return Ok(sent) };
+            let Some(metrics) = unsent.or_else(|| self.collect()) else { return Ok(sent) };
             let (count, answer) = (points(&metrics), self.destination.metrics(&metrics).await);
             let keep = || {
                 *lock(&self.unsent) = Some(metrics);
@@ -171,6 +180,11 @@ impl Outlet {
                 return Ok(sent);
             }
         }
+    }
+
+    fn collect(&self) -> Option<ResourceMetrics> {
+        self.meters.sample();
+        self.reader.collect()
     }
 
     fn judge(&self, signal: Signal, count: u64, answer: Sent, keep: impl FnOnce() -> u64) -> Result<(), Trouble> {
