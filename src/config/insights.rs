@@ -102,3 +102,47 @@ fn pairs(text: &str) -> Option<Vec<(String, &str)>> {
 fn guid(text: &str) -> Option<String> {
     uuid::Uuid::try_parse(text).ok().map(|id| id.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "0bdbfc0e-3c3f-4d92-a7a6-b4f0b3a5c0de";
+
+    fn found(rest: &str) -> InsightsConfig {
+        connection(&format!("InstrumentationKey={KEY};{rest}")).expect("a connection")
+    }
+
+    #[test]
+    fn a_connection_string_tells_where_and_for_whom() {
+        let portal = "IngestionEndpoint=https://westus2-2.in.applicationinsights.azure.com/;\
+                      LiveEndpoint=https://westus2.livediagnostics.monitor.azure.com/;ApplicationId=x";
+        let public = found(portal);
+        assert_eq!(public.instrumentation_key, KEY);
+        assert_eq!(public.ingestion.as_str(), "https://westus2-2.in.applicationinsights.azure.com/");
+        assert_eq!(public.scope, "https://monitor.azure.com//.default");
+        let government = found("EndpointSuffix=applicationinsights.us;AADAudience=https://monitor.azure.us/");
+        assert_eq!(government.ingestion.as_str(), "https://dc.applicationinsights.us/");
+        assert_eq!(government.scope, "https://monitor.azure.us//.default");
+        assert_eq!(found("").ingestion.as_str(), GLOBAL);
+    }
+
+    #[test]
+    fn what_leads_nowhere_or_can_be_read_on_the_way_is_refused() {
+        for rest in ["IngestionEndpoint=http://in.example/", "IngestionEndpoint=https://u:p@in.example/", "nonsense"] {
+            assert!(connection(&format!("InstrumentationKey={KEY};{rest}")).is_err(), "{rest}");
+        }
+        assert!(connection("InstrumentationKey=key").is_err());
+        assert!(connection(&format!("InstrumentationKey={KEY};IngestionEndpoint=http://127.0.0.1:4000")).is_ok());
+    }
+
+    #[test]
+    fn an_identity_is_named_by_its_client_or_not_at_all() {
+        assert_eq!(sign_in("Authorization=AAD"), Some(SignIn { client_id: None }));
+        let named = format!("ClientId={KEY};Authorization=aad");
+        assert_eq!(sign_in(&named), Some(SignIn { client_id: Some(KEY.to_owned()) }));
+        for odd in ["AAD", "Authorization=key", "ClientId=me;Authorization=AAD", ""] {
+            assert_eq!(sign_in(odd), None, "{odd}");
+        }
+    }
+}

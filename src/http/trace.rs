@@ -32,7 +32,7 @@ impl Trace {
         let (traceparent, own) = (given.unwrap_or(place), format!("{:016x}", place.span()));
         // What the line at the boundary tells is recorded after it, so that inner lines are not told it either.
         let span = tracing::info_span!(
-            "request", invocation = id.as_str(), %traceparent, span = own, run = Empty, method = Empty, route = Empty,
+            "request", invocation = id.as_str(), %traceparent, span = %own, run = Empty, method = Empty, route = Empty,
             status = Empty, error = Empty
         );
         let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());

@@ -9,7 +9,7 @@ use crate::engine::{self, Engine};
 
 pub(super) async fn sweep(engine: &Engine, place: Place) -> Result<(), String> {
     let (traceparent, own) = (place.below, place.id());
-    let span = tracing::info_span!("sweep", %traceparent, span = own, error = Empty);
+    let span = tracing::info_span!("sweep", %traceparent, span = %own, error = Empty);
     engine::traced(place.own, round(engine)).inspect_err(failed).instrument(span).await
 }
 
@@ -29,7 +29,7 @@ async fn round(engine: &Engine) -> Result<(), String> {
 
 pub(super) async fn tick(engine: &Engine, name: &str, place: Place) -> Result<(), String> {
     let (traceparent, own) = (place.below, place.id());
-    let span = tracing::info_span!("timer", timer = name, %traceparent, span = own, error = Empty);
+    let span = tracing::info_span!("timer", timer = name, %traceparent, span = %own, error = Empty);
     let work = async { engine.tick(name).await.map_err(|failure| failure.to_string()) };
     engine::traced(place.own, work).inspect_err(failed).instrument(span).await
 }

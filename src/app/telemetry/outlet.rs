@@ -1,9 +1,11 @@
 //! One destination with what waits for it. It never holds up more than one invocation for long, and loses no run: all
 //! that can happen is that telemetry is dropped, and that is counted.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::FutureExt;
 use opentelemetry_sdk::logs::SdkLogRecord;
 use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ResourceMetrics};
 use opentelemetry_sdk::trace::SpanData;
@@ -144,7 +146,7 @@ impl Outlet {
             if batch.is_empty() {
                 return Ok(sent);
             }
-            let (count, answer) = (batch.len() as u64, self.destination.spans(batch.clone()).await);
+            let (count, answer) = (batch.len() as u64, caught(self.destination.spans(batch.clone())).await);
             self.judge(Signal::Traces, count, answer, || self.spans.put_back(batch))?;
             sent = true;
         }
@@ -157,7 +159,7 @@ impl Outlet {
             if batch.is_empty() {
                 return Ok(sent);
             }
-            let (count, answer) = (batch.len() as u64, self.destination.lines(&batch).await);
+            let (count, answer) = (batch.len() as u64, caught(self.destination.lines(&batch)).await);
             self.judge(Signal::Logs, count, answer, || self.lines.put_back(batch))?;
             sent = true;
         }
@@ -169,7 +171,7 @@ impl Outlet {
             let unsent = lock(&self.unsent).take();
             let again = unsent.is_some();
             let Some(metrics) = unsent.or_else(|| self.collect()) else { return Ok(sent) };
-            let (count, answer) = (points(&metrics), self.destination.metrics(&metrics).await);
+            let (count, answer) = (points(&metrics), caught(self.destination.metrics(&metrics)).await);
             let keep = || {
                 *lock(&self.unsent) = Some(metrics);
                 0
@@ -239,6 +241,12 @@ impl Outlet {
     }
 }
 
+/// What cannot be written must not end the one who writes: the next batch may be another matter.
+async fn caught(sending: impl Future<Output = Sent>) -> Sent {
+    let sent = AssertUnwindSafe(sending).catch_unwind().await;
+    sent.unwrap_or_else(|_| Sent::Refused("it could not be written".to_owned()))
+}
+
 /// How many data points there are.
 pub fn points(metrics: &ResourceMetrics) -> u64 {
     fn of<T>(data: &MetricData<T>) -> usize {
@@ -257,3 +265,7 @@ pub fn points(metrics: &ResourceMetrics) -> u64 {
     });
     points.sum::<usize>() as u64
 }
+
+#[cfg(test)]
+#[path = "outlet_tests.rs"]
+mod tests;

@@ -53,7 +53,9 @@ impl Spans {
         let mut fields = Fields::default();
         event.record(&mut fields);
         let mut line = self.logger.create_log_record();
-        line.set_timestamp(SystemTime::now());
+        let now = SystemTime::now();
+        line.set_timestamp(now);
+        line.set_observed_timestamp(now);
         let (severity, word) = severity(*event.metadata().level());
         line.set_severity_number(severity);
         line.set_severity_text(word);

@@ -77,12 +77,17 @@ impl Kind {
         let answer = field("answer").unwrap_or_default();
         let bad = match self {
             Self::Request => status >= 500,
-            Self::Call => status >= 400,
+            // That something is not there, or asks who comes, is an answer to whoever looks.
+            Self::Call => status >= 400 && !(matches!(status, 401 | 404) && looks(&field)),
             Self::Delivery => matches!(answer.as_str(), "failed" | "fallback" | "retry"),
             _ => false,
         };
         bad || field("error").is_some()
     }
+}
+
+fn looks(field: impl Fn(&str) -> Option<String>) -> bool {
+    matches!(field("method").as_deref(), Some("GET" | "HEAD"))
 }
 
 /// The attribute that a field becomes; `None` for what is said in another way.
