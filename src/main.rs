@@ -27,9 +27,6 @@ fn run() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")?;
     runtime.block_on(async {
         let telemetry = telemetry::begin(&config)?;
-        for warning in &config.warnings {
-            tracing::warn!("{warning}");
-        }
         orphan::watch();
         App::compose(&config, &telemetry)?.serve().await
     })

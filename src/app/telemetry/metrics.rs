@@ -7,9 +7,9 @@ use opentelemetry::metrics::{Counter, Gauge, Histogram, MeterProvider as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 
-use super::SCOPE;
 use super::dropped::Dropped;
 use super::reader::Reader;
+use super::{SCOPE, names};
 use crate::engine::{Observation, Observer};
 use crate::model::redact;
 use crate::storage::{Operations, Spent};
@@ -37,31 +37,23 @@ impl Meters {
         let provider = SdkMeterProvider::builder().with_resource(resource);
         let provider = readers.iter().fold(provider, |provider, reader| provider.with_reader(reader.clone())).build();
         let meter = provider.meter(SCOPE);
-        let counter = |name: &'static str, unit: &'static str, about: &'static str| {
-            meter.u64_counter(name).with_unit(unit).with_description(about).build()
-        };
-        let seconds = |name: &'static str, about: &'static str| {
-            let histogram = meter.f64_histogram(name).with_unit("s").with_description(about);
+        let counter =
+            |of: &names::Metric| meter.u64_counter(of.name).with_unit(of.unit).with_description(of.about).build();
+        let seconds = |of: &names::Metric| {
+            let histogram = meter.f64_histogram(of.name).with_unit(of.unit).with_description(of.about);
             histogram.with_boundaries(SECONDS.to_vec()).build()
         };
+        let swept = names::SWEEP_RUNS;
         Self {
-            ended: counter("windlass.runs.ended", "{run}", "Runs that have ended"),
-            phase: seconds("windlass.phase.duration", "From the claim of a run to what was committed"),
-            age: seconds("windlass.queue.age", "From when a ticket was due to its delivery"),
-            retries: counter("windlass.retries", "{retry}", "Phases that are to be tried again"),
-            poison: counter("windlass.poison.messages", "{message}", "Messages that were delivered too often"),
-            rounds: counter("windlass.sweep.rounds", "{round}", "Rounds of the sweep"),
-            swept: meter
-                .u64_gauge("windlass.sweep.runs")
-                .with_unit("{run}")
-                .with_description("Runs at a round")
-                .build(),
-            operations: counter(
-                "windlass.storage.operations",
-                "{operation}",
-                "Operations of the storage, as Azure bills them",
-            ),
-            lost: counter("windlass.telemetry.dropped", "{item}", "Spans, lines and data points that nobody took"),
+            ended: counter(&names::RUNS_ENDED),
+            phase: seconds(&names::PHASE_DURATION),
+            age: seconds(&names::QUEUE_AGE),
+            retries: counter(&names::RETRIES),
+            poison: counter(&names::POISON_MESSAGES),
+            rounds: counter(&names::SWEEP_ROUNDS),
+            swept: meter.u64_gauge(swept.name).with_unit(swept.unit).with_description(swept.about).build(),
+            operations: counter(&names::STORAGE_OPERATIONS),
+            lost: counter(&names::TELEMETRY_DROPPED),
             totals: Mutex::new(Totals {
                 operations: None,
                 spent: Spent::default(),
@@ -83,16 +75,16 @@ impl Meters {
         let totals = &mut *self.totals();
         let spent = totals.operations.as_ref().map(Operations::snapshot).unwrap_or_default();
         let new = spent - totals.spent;
-        for (service, count) in [("table", new.table), ("queue", new.queue), ("blob", new.log)] {
+        for (service, count) in names::SERVICES.into_iter().zip([new.table, new.queue, new.log]) {
             if count > 0 {
-                self.operations.add(count, &[of("windlass.service", service)]);
+                self.operations.add(count, &[of(names::SERVICE, service)]);
             }
         }
         totals.spent = spent;
         let counts = totals.dropped.counts();
         for ((signal, count), (_, told)) in counts.into_iter().zip(totals.lost) {
             if count > told {
-                self.lost.add(count - told, &[of("windlass.signal", signal)]);
+                self.lost.add(count - told, &[of(names::SIGNAL, signal)]);
             }
         }
         totals.lost = counts;
@@ -115,29 +107,25 @@ impl Observer for Meters {
     fn observe(&self, observation: &Observation<'_>) {
         match *observation {
             Observation::Delivered { pipeline, phase, age } => {
-                self.age.record(age.as_secs_f64(), &[of("windlass.pipeline", pipeline), of("windlass.phase", phase)]);
+                self.age.record(age.as_secs_f64(), &[of(names::PIPELINE, pipeline), of(names::PHASE, phase)]);
             }
             Observation::Answered { pipeline, phase, answer, took } => {
-                let about =
-                    [of("windlass.pipeline", pipeline), of("windlass.phase", phase), of("windlass.answer", answer)];
+                let about = [of(names::PIPELINE, pipeline), of(names::PHASE, phase), of(names::ANSWER, answer)];
                 self.phase.record(took.as_secs_f64(), &about);
             }
             Observation::Retried { pipeline, phase, code } => {
-                self.retries.add(
-                    1,
-                    &[of("windlass.pipeline", pipeline), of("windlass.phase", phase), of("windlass.code", code)],
-                );
+                self.retries.add(1, &[of(names::PIPELINE, pipeline), of(names::PHASE, phase), of(names::CODE, code)]);
             }
             Observation::Ended { pipeline, outcome, .. } => {
-                self.ended.add(1, &[of("windlass.pipeline", pipeline), of("windlass.outcome", outcome)]);
+                self.ended.add(1, &[of(names::PIPELINE, pipeline), of(names::OUTCOME, outcome)]);
             }
             Observation::Poisoned { queue, kind } => {
-                self.poison.add(1, &[of("windlass.queue", queue), of("windlass.kind", kind)])
+                self.poison.add(1, &[of(names::QUEUE, queue), of(names::KIND, kind)])
             }
             Observation::Swept { live, late, stuck, unreadable } => {
                 self.rounds.add(1, &[]);
-                for (state, runs) in [("live", live), ("late", late), ("stuck", stuck), ("unreadable", unreadable)] {
-                    self.swept.record(runs, &[of("windlass.state", state)]);
+                for (state, runs) in names::STATES.into_iter().zip([live, late, stuck, unreadable]) {
+                    self.swept.record(runs, &[of(names::STATE, state)]);
                 }
             }
         }

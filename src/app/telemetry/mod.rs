@@ -3,6 +3,7 @@
 //!
 //! - `log`: the lines on stdout and stderr
 //! - `spans`, `fields`, `vocabulary`: what is made of the rooms' spans and lines
+//! - `names`: what those who watch call things
 //! - `metrics`, `reader`, `dropped`: what is counted
 //! - `outlet`, `backlog`, `circuit`: what waits for a destination, and how long anybody waits for it
 //! - `destination`, `otlp`, `insights`, `client`: who takes it
@@ -18,6 +19,7 @@ mod flush;
 mod insights;
 mod log;
 mod metrics;
+pub mod names;
 mod otlp;
 mod outlet;
 mod reader;

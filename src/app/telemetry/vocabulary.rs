@@ -2,6 +2,8 @@
 
 use opentelemetry::trace::SpanKind;
 
+use super::names;
+
 /// A span that a room opens, by the name that it gives it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
@@ -93,14 +95,14 @@ fn looks(field: impl Fn(&str) -> Option<String>) -> bool {
 /// The attribute that a field becomes; `None` for what is said in another way.
 pub fn attribute(field: &str) -> Option<&'static str> {
     Some(match field {
-        "run" => "windlass.run",
-        "pipeline" => "windlass.pipeline",
-        "phase" => "windlass.phase",
-        "attempt" => "windlass.attempt",
-        "seq" => "windlass.seq",
-        "invocation" => "windlass.invocation",
-        "answer" => "windlass.answer",
-        "queue" => "windlass.queue",
+        "run" => names::RUN,
+        "pipeline" => names::PIPELINE,
+        "phase" => names::PHASE,
+        "attempt" => names::ATTEMPT,
+        "seq" => names::SEQ,
+        "invocation" => names::INVOCATION,
+        "answer" => names::ANSWER,
+        "queue" => names::QUEUE,
         "timer" => "windlass.timer",
         "operation" => "windlass.operation",
         "error" => "windlass.error",
