@@ -25,6 +25,7 @@ use crate::model::Timestamp;
 use crate::pipelines::{SPECS, probe, upgrade};
 use crate::{http, triggers};
 use readiness::StorageReadiness;
+use telemetry::Telemetry;
 
 pub use stores::{Stores, containers, queues};
 
@@ -52,7 +53,7 @@ pub struct App {
 
 impl App {
     /// Puts the rooms together. Talks to nobody yet, so that the host gets its first answer at once.
-    pub fn compose(config: &Config) -> anyhow::Result<Self> {
+    pub fn compose(config: &Config, telemetry: &Telemetry) -> anyhow::Result<Self> {
         let storage_identity = || {
             let client_id = match &config.storage {
                 StorageConfig::Identity { client_id, .. } => client_id.clone(),
@@ -61,6 +62,7 @@ impl App {
             clients::credential(config, client_id).map_err(|error| StoreError::Refused(error.to_string()))
         };
         let stores = Stores::open(config, storage_identity).context("storage")?;
+        telemetry.watch(&stores.operations);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let platform = clients::upgrade(config)?;
         let registry = Registry::new(vec![
@@ -82,6 +84,10 @@ impl App {
                 max_crashes: config.engine.max_crashes,
             },
         );
+        let engine = match telemetry.observer() {
+            Some(observer) => engine.observed_by(observer),
+            None => engine,
+        };
         let engine = engine.closing(functions::closed(config));
         let about_functions = functions::warnings(config);
         for warning in config.warnings.iter().chain(&about_functions) {
@@ -108,6 +114,7 @@ impl App {
             .route("/", get(|| async { "windlass" }))
             .merge(triggers::router(engine, SPECS, port))
             .merge(http::router(state));
+        let router = telemetry.flushed(router);
         Ok(Self { router, readiness, port })
     }
 

@@ -24,10 +24,10 @@ fn main() -> ExitCode {
 
 fn run() -> anyhow::Result<()> {
     let config = Config::load(&ProcessEnvironment)?;
-    telemetry::begin(&config.telemetry)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")?;
     runtime.block_on(async {
+        let telemetry = telemetry::begin(&config)?;
         orphan::watch();
-        App::compose(&config)?.serve().await
+        App::compose(&config, &telemetry)?.serve().await
     })
 }

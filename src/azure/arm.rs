@@ -18,6 +18,7 @@ use super::answer::{Answer, read};
 use super::cloud::is_loopback;
 use super::credentials::NotSignedIn;
 use super::error::{AzureError, ErrorKind, chain};
+use super::trace;
 
 /// One call, from the token to the last byte of the answer.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
@@ -196,7 +197,7 @@ impl ArmClient {
             None if method == Method::POST => request.header(CONTENT_LENGTH, 0),
             None => request,
         };
-        request.send().await
+        trace::send(operation, request).await
     }
 }
 

@@ -73,7 +73,7 @@ pub(super) fn is_confidential(url: &Url) -> bool {
     }
 }
 
-pub(super) fn is_loopback(url: &Url) -> bool {
+pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         Some(Host::Ipv4(v4)) => v4.is_loopback(),

@@ -10,7 +10,7 @@ use time::format_description::well_known::Rfc2822;
 const LONGEST: Duration = Duration::from_secs(3600);
 
 /// Reads `retry-after-ms`, `x-ms-retry-after-ms`, or `Retry-After` in seconds or as a date.
-pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     let millis = ["retry-after-ms", "x-ms-retry-after-ms"].into_iter().find_map(|name| text(name)?.parse().ok());
     let asked = millis.map(Duration::from_millis).or_else(|| {

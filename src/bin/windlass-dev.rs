@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use windlass::dev::azure::SimOptions;
 use windlass::dev::host::HttpMode;
 use windlass::dev::up::{Azure, UpOptions};
-use windlass::dev::{azure, bench, functions, package, settings_check, up, workbook};
+use windlass::dev::{azure, bench, collector, functions, package, settings_check, up, workbook};
 
 #[derive(Parser)]
 #[command(version, about = "Windlass on a developer's machine")]
@@ -58,6 +58,15 @@ enum Command {
         /// A storage account's connection string, to measure on it too
         #[arg(long, env = "BENCH_STORAGE_ACCOUNT")]
         account: Option<String>,
+    },
+    /// Take telemetry on this machine, and show each run's trace as a tree once the run is over
+    Collector {
+        /// Port on 127.0.0.1; 0 takes any
+        #[arg(long, default_value_t = 4318)]
+        port: u16,
+        /// Every span as a line of JSON, as it comes
+        #[arg(long)]
+        json: bool,
     },
     /// Run the simulated Azure alone and print the settings that point a handler at it
     Azure {
@@ -179,6 +188,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
             let handler = handler.unwrap_or_else(|| root.join("target/release/windlass"));
             bench::bench(&handler, account.as_deref()).await
         }
+        Command::Collector { port, json } => collector::show(port, json).await,
         Command::Azure { port, pace } => {
             let options = SimOptions { port, pace: Duration::from_millis(pace), ..SimOptions::default() };
             let azure = azure::start(options).await.context("the simulated Azure cannot begin")?;

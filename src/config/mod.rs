@@ -10,6 +10,7 @@ mod environment;
 mod fault;
 mod functions;
 mod identity;
+mod insights;
 mod reader;
 mod rollout;
 mod secret;
@@ -32,13 +33,14 @@ pub use environment::{Environment, ProcessEnvironment};
 pub use fault::{ConfigFaults, Fault};
 pub use functions::SwitchedOff;
 pub use identity::IdentityConfig;
+pub use insights::{InsightsConfig, SignIn};
 pub use rollout::{RolloutConfig, StrategyConfig};
 pub use secret::Secret;
 pub use server::{Mode, ServerConfig};
 pub use setting::{Kind, Setting};
 pub use slips::nearest;
 pub use storage::StorageConfig;
-pub use telemetry::{LogFormat, TelemetryConfig};
+pub use telemetry::{LogFormat, OtlpConfig, TelemetryConfig};
 pub use upgrade::UpgradeConfig;
 
 use reader::Reader;
@@ -95,6 +97,12 @@ pub const SETTINGS: &[Setting] = &[
     engine::MAX_CRASHES,
     telemetry::FILTER,
     telemetry::FORMAT,
+    insights::CONNECTION,
+    insights::AUTHENTICATION,
+    telemetry::OTLP_ENDPOINT,
+    telemetry::OTLP_HEADERS,
+    telemetry::SERVICE_NAME,
+    telemetry::FLUSH_MS,
 ];
 
 /// All settings, checked. Holds secrets only as [`Secret`].

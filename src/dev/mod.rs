@@ -2,6 +2,7 @@
 
 pub mod azure;
 pub mod bench;
+pub mod collector;
 pub mod error_reference;
 pub mod functions;
 #[cfg(test)]

@@ -6,7 +6,8 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt;
+use futures::{FutureExt, TryFutureExt};
+use tracing::Instrument;
 
 use super::Engine;
 use super::context::PhaseContext;
@@ -14,6 +15,7 @@ use super::held::{Held, WriteError};
 use super::lease::{self, Stop};
 use super::pipeline::{Outcome, Phase, PhaseError, PhaseSpec, PipelineSpec, queue_of};
 use super::ports::StoreError;
+use super::trace;
 use super::transition::{IllegalTransition, Step};
 use crate::model::{Failure, Progress, Run, Ticket, Timestamp};
 
@@ -51,6 +53,20 @@ pub(super) enum Committed {
     Lost,
 }
 
+/// A run that is held for this delivery, and the phase that is to work on it.
+struct Claimed {
+    spec: &'static PipelineSpec,
+    phase: &'static PhaseSpec,
+    work: Arc<dyn Phase>,
+    held: Held,
+    run: Run,
+}
+
+enum Claim {
+    Held(Box<Claimed>),
+    Not(Acknowledged),
+}
+
 impl Engine {
     /// A ticket that comes this much too early is worked on: clocks differ.
     const EARLY: Duration = Duration::from_secs(2);
@@ -60,51 +76,71 @@ impl Engine {
 
     /// `queue` is the one that the ticket came from; a ticket of another phase's queue moves nothing.
     pub async fn deliver(&self, queue: &str, ticket: &Ticket) -> Result<Acknowledged, DeliveryError> {
-        match self.deliver_readable(queue, ticket).await {
-            Err(DeliveryError::Store(StoreError::Unreadable(row))) => {
-                self.send_back(queue, &ticket.run, &ticket.to_json(), &row.to_string()).await
-            }
-            answer => answer,
-        }
+        let answered = async {
+            let passed_over = match self.claim(queue, ticket).await {
+                Ok(Claim::Held(claimed)) => match self.work(*claimed).await {
+                    Err(error) => Err(error),
+                    worked => return worked,
+                },
+                Ok(Claim::Not(acknowledged)) => Ok(acknowledged),
+                Err(error) => Err(error),
+            };
+            let acknowledged = match passed_over {
+                Err(DeliveryError::Store(StoreError::Unreadable(row))) => {
+                    self.send_back(queue, &ticket.run, &ticket.to_json(), &row.to_string()).await?
+                }
+                passed_over => passed_over?,
+            };
+            trace::passed_over(acknowledged);
+            Ok(acknowledged)
+        };
+        answered.inspect_err(trace::failed).instrument(trace::delivery(ticket)).await
     }
 
-    async fn deliver_readable(&self, queue: &str, ticket: &Ticket) -> Result<Acknowledged, DeliveryError> {
+    /// Takes the run that the ticket is for, if it is the ticket's turn.
+    async fn claim(&self, queue: &str, ticket: &Ticket) -> Result<Claim, DeliveryError> {
+        let not = |acknowledged| Ok(Claim::Not(acknowledged));
         let Some(held) = Held::read(&self.store, &self.clock, &ticket.run, self.unique()).await? else {
-            return Ok(Acknowledged::Unknown);
+            return not(Acknowledged::Unknown);
         };
         let run = held.run().await;
+        trace::found(&run);
         let now = self.clock.now();
         if queue_of(&run.pipeline, &ticket.phase) != queue {
-            return Ok(Acknowledged::Unknown);
+            return not(Acknowledged::Unknown);
         }
         if run.is_ended() {
-            return Ok(Acknowledged::Ended);
+            return not(Acknowledged::Ended);
         }
         if ticket.seq < run.seq {
-            return self.resend_if_missing(queue, &run, ticket).await;
+            return self.resend_if_missing(queue, &run, ticket).await.map(Claim::Not);
         }
         if *ticket != run.ticket() {
-            return Ok(Acknowledged::Unknown);
+            return not(Acknowledged::Unknown);
         }
         let known = self.known(&run).and_then(|(pipeline, phase)| Some((pipeline, phase, pipeline.work(phase.name)?)));
-        let Some((pipeline, phase, work)) = known else { return self.await_phase(queue, &run, ticket).await };
+        let Some((pipeline, phase, work)) = known else {
+            return self.await_phase(queue, &run, ticket).await.map(Claim::Not);
+        };
         match &run.progress {
-            Progress::Leased { lease } if lease.expires_at > now => return Ok(Acknowledged::Busy),
+            Progress::Leased { lease } if lease.expires_at > now => return not(Acknowledged::Busy),
             Progress::Ready { wake_at, .. } if *wake_at > now + Self::EARLY && now < self.overdue_at(&run, phase) => {
                 self.send(pipeline.spec, ticket, *wake_at).await?;
-                return Ok(Acknowledged::Early);
+                return not(Acknowledged::Early);
             }
             _ => {}
         }
         match held.take(Step::Claim { seq: ticket.seq, expires_at: now + self.settings.lease }).await {
             Ok(claimed) => {
                 self.note_delivered(&run, &claimed);
-                self.work(pipeline.spec, phase, Arc::clone(work), held, claimed).await
+                trace::claimed(&claimed);
+                let (spec, work) = (pipeline.spec, Arc::clone(work));
+                Ok(Claim::Held(Box::new(Claimed { spec, phase, work, held, run: claimed })))
             }
             Err(WriteError::Store(error)) => Err(error.into()),
-            Err(WriteError::Illegal(IllegalTransition::Held)) => Ok(Acknowledged::Busy),
-            Err(WriteError::Illegal(_)) => Ok(Acknowledged::Stale),
-            Err(WriteError::Gone) => Ok(Acknowledged::Unknown),
+            Err(WriteError::Illegal(IllegalTransition::Held)) => not(Acknowledged::Busy),
+            Err(WriteError::Illegal(_)) => not(Acknowledged::Stale),
+            Err(WriteError::Gone) => not(Acknowledged::Unknown),
         }
     }
 
@@ -127,14 +163,8 @@ impl Engine {
         self.send_back(queue, &run.id, &ticket.to_json(), &why).await
     }
 
-    async fn work(
-        &self,
-        spec: &'static PipelineSpec,
-        phase: &'static PhaseSpec,
-        work: Arc<dyn Phase>,
-        held: Held,
-        run: Run,
-    ) -> Result<Acknowledged, DeliveryError> {
+    async fn work(&self, claimed: Claimed) -> Result<Acknowledged, DeliveryError> {
+        let Claimed { spec, phase, work, held, run } = claimed;
         let now = self.clock.now();
         let overdue_at = self.overdue_at(&run, phase);
         // A last look gets its time although there is none left.

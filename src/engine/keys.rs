@@ -4,9 +4,8 @@ use super::Engine;
 use super::open::Opening;
 use super::pipeline::Pipeline;
 use super::ports::{StoreError, Version, Write};
-use super::rows;
-use super::schema;
 use super::start::{NOT_QUEUED, StartError, Started};
+use super::{rows, schema, trace};
 use crate::model::{Progress, Run, RunId, Scope, Wake};
 
 /// The key by which a caller marks two requests as one, and a digest of the request.
@@ -44,6 +43,7 @@ impl Engine {
 
     /// The same request again: the same run, and its first ticket once more in case that one was lost.
     pub(super) async fn replay(&self, pipeline: &Pipeline, run: Run) -> Result<Started, StartError> {
+        trace::started(&run);
         if matches!(run.progress, Progress::Ready { wake: Wake::Started, .. }) {
             self.send(pipeline.spec, &run.ticket(), run.created_at).await?;
         }

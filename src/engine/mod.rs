@@ -29,6 +29,7 @@ mod step;
 mod sweep;
 mod tell;
 mod timer;
+mod trace;
 pub mod transition;
 mod waiting;
 
@@ -48,6 +49,7 @@ pub use start::{NOT_QUEUED, StartError, StartRequest, Started};
 pub use sweep::{Breach, SweepReport};
 pub use tell::TellError;
 pub use timer::{Timer, TimerSpec};
+pub use trace::traced;
 
 use crate::model::{Ticket, Timestamp};
 use ports::{Clock, LogStore, RunStore, StoreError, TicketQueue};

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::Engine;
+use super::{Engine, trace};
 use crate::model::{End, Progress, Run, Timestamp, Verdict, Wake};
 
 /// Told what happens to runs. Must be quick, must not block, cannot fail.
@@ -93,7 +93,9 @@ impl Engine {
     pub(super) fn note_answered(&self, claimed: &Run, committed: &Run) {
         let (pipeline, phase) = (claimed.pipeline.as_str(), claimed.phase.as_str());
         let took = committed.updated_at.since(claimed.updated_at);
-        self.observer.observe(&Observation::Answered { pipeline, phase, answer: answer(claimed, committed), took });
+        let answer = answer(claimed, committed);
+        trace::answered(answer);
+        self.observer.observe(&Observation::Answered { pipeline, phase, answer, took });
         if let Progress::Ready { wake: Wake::Retrying { code }, .. } = &committed.progress {
             self.observer.observe(&Observation::Retried { pipeline, phase, code });
         }
@@ -104,7 +106,9 @@ impl Engine {
     pub(super) fn note_lost(&self, claimed: &Run, now: Timestamp) {
         let (pipeline, phase) = (claimed.pipeline.as_str(), claimed.phase.as_str());
         let took = now.since(claimed.updated_at);
-        self.observer.observe(&Observation::Answered { pipeline, phase, answer: "lost", took });
+        let answer = "lost";
+        trace::answered(answer);
+        self.observer.observe(&Observation::Answered { pipeline, phase, answer, took });
     }
 
     /// Tells the end of a run that was just written, if that ended it.

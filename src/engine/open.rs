@@ -10,10 +10,9 @@ use super::keys::{Key, Keyed, key_write};
 use super::meter::{self, Meter};
 use super::pipeline::{PhaseSpec, Pipeline};
 use super::ports::{Record, StoreError, TransactError, Write};
-use super::rows;
-use super::schema;
 use super::start::{NOT_QUEUED, StartError, Started};
 use super::transition::{self, Step};
+use super::{rows, schema, trace};
 use crate::model::{Event, Failure, GENESIS, Progress, Receipt, Run, RunId, Scope, Wake};
 
 /// A run that is to begin.
@@ -55,7 +54,10 @@ impl Engine {
         ];
         writes.extend(key_write(opening, &run.id, earlier)?);
         match self.write_start(&run, writes).await {
-            Ok(()) => self.queue_first(opening.pipeline, run).await.map(Some),
+            Ok(()) => {
+                trace::started(&run);
+                self.queue_first(opening.pipeline, run).await.map(Some)
+            }
             Err(TransactError::Store(error)) => Err(error.into()),
             Err(TransactError::Conflict(_)) => {
                 self.retract(&run, announced).await;
@@ -104,6 +106,7 @@ impl Engine {
             signals: Default::default(),
             signalled: false,
             retry_of: opening.retry_of.clone(),
+            traceparent: Some(self.traceparent()),
             started_by: opening.started_by.clone(),
             created_at: now,
             updated_at: now,

@@ -9,6 +9,7 @@ use super::deliver::DeliveryError;
 use super::held::{Held, WriteError};
 use super::observe::Observation;
 use super::ports::{Appended, StoreError};
+use super::trace;
 use super::transition::Step;
 use crate::model::{Failure, Misread, Ticket};
 
@@ -51,6 +52,8 @@ impl Engine {
             return self.keep(queue, message).await.map(Poisoned::Kept);
         };
         let run = held.run().await;
+        trace::started(&run);
+        trace::found(&run);
         if run.is_ended() || *ticket != run.ticket() {
             return Ok(Poisoned::Harmless);
         }

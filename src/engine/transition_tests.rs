@@ -30,6 +30,7 @@ fn run() -> Run {
         signalled: false,
         retry_of: None,
         started_by: "tester".into(),
+        traceparent: None,
         created_at: NOW,
         updated_at: NOW,
         events: 0,

@@ -63,7 +63,8 @@ pub(super) async fn run<T: Send + 'static>(
 ) -> Result<T, Ended> {
     let stop = Stop::new();
     let guard = StopOnDrop(stop.clone());
-    let mut task = tokio::task::spawn_blocking(move || work(&stop));
+    let span = tracing::Span::current();
+    let mut task = tokio::task::spawn_blocking(move || span.in_scope(|| work(&stop)));
     match tokio::time::timeout_at(Instant::now() + limit, &mut task).await {
         Ok(Ok(result)) => Ok(result),
         Ok(Err(_)) => Err(Ended::Panicked),

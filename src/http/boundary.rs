@@ -11,9 +11,12 @@ use axum::http::{HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
+use tracing::Instrument;
 
 use super::error::ApiError;
 use super::request_id::{RequestId, X_REQUEST_ID};
+use super::trace::Trace;
+use crate::engine;
 use crate::model::redact;
 
 const PATH_LIMIT: usize = 256;
@@ -41,8 +44,9 @@ async fn boundary(mut request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let path: String = redact(request.uri().path()).chars().take(PATH_LIMIT).collect();
     request.extensions_mut().insert(id.clone());
+    let trace = Trace::of(&request, &id);
 
-    let mut response = AssertUnwindSafe(next.run(request))
+    let mut response = AssertUnwindSafe(engine::traced(trace.place, next.run(request)).instrument(trace.span.clone()))
         .catch_unwind()
         .await
         .unwrap_or_else(|panic| ApiError::internal(format!("panic: {}", words(panic.as_ref()))).into_response());
@@ -55,6 +59,7 @@ async fn boundary(mut request: Request, next: Next) -> Response {
         response.headers_mut().insert(X_REQUEST_ID, value);
     }
 
+    trace.answered(&response, error.as_ref());
     let status = response.status().as_u16();
     let code = error.as_ref().map(ApiError::code);
     let detail = error.as_ref().and_then(ApiError::detail);

@@ -29,6 +29,7 @@ pub mod router;
 pub mod routes;
 pub mod runs;
 pub mod status;
+mod trace;
 pub mod upgrade;
 
 pub use health::{Check, Readiness};

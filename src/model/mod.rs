@@ -8,6 +8,7 @@ mod retry;
 mod run;
 mod ticket;
 mod timestamp;
+mod traceparent;
 
 pub use event::{Event, EventKind, GENESIS};
 pub use failure::{Failure, redact};
@@ -17,3 +18,4 @@ pub use retry::RetryPolicy;
 pub use run::{CancelRequest, End, Fallback, Lease, LogExtents, Progress, Run, Status, Verdict, Wake};
 pub use ticket::{Misread, Ticket};
 pub use timestamp::Timestamp;
+pub use traceparent::Traceparent;

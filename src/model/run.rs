@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Event, Failure, GENESIS, Receipt, RunId, Scope, Ticket, Timestamp};
+use super::{Event, Failure, GENESIS, Receipt, RunId, Scope, Ticket, Timestamp, Traceparent, traceparent};
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Run {
@@ -44,6 +44,9 @@ pub struct Run {
     /// The run that ended without success and that this one goes on for.
     #[serde(default)]
     pub retry_of: Option<RunId>,
+    /// The span that started the run: all that is done for it belongs below.
+    #[serde(default, deserialize_with = "traceparent::lenient", skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<Traceparent>,
     /// Who started the run, as the caller's identity names them.
     pub started_by: String,
     pub created_at: Timestamp,

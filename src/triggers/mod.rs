@@ -10,6 +10,7 @@ mod guard;
 pub mod poison;
 pub mod queue;
 pub mod timer;
+mod trace;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,9 +22,11 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::post;
 use futures::FutureExt;
+use tracing::Instrument;
 
 use crate::engine::{Engine, PipelineSpec};
 use envelope::Envelope;
+use trace::Told;
 
 /// A function that the host invokes, and what it is for.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -108,7 +111,9 @@ async fn invoke(
     let Some((_, function)) = known.filter(|_| guard::is_invocation(&headers, triggers.port)) else {
         return answer::not_found();
     };
-    let work = std::panic::AssertUnwindSafe(run(&triggers.engine, function, &body)).catch_unwind();
+    let told = Told::by(&headers);
+    let work = run(&triggers.engine, function, told, &body).instrument(told.span());
+    let work = std::panic::AssertUnwindSafe(work).catch_unwind();
     match tokio::time::timeout(LONGEST_INVOCATION, work).await {
         Ok(Ok(Ok(()))) => answer::success(),
         Ok(Ok(Err(reason))) => answer::failure(&name, &reason),
@@ -117,12 +122,12 @@ async fn invoke(
     }
 }
 
-async fn run(engine: &Engine, function: &Function, body: &[u8]) -> Result<(), String> {
+async fn run(engine: &Engine, function: &Function, told: Told<'_>, body: &[u8]) -> Result<(), String> {
     let envelope = Envelope::parse(body)?;
     match function {
         Function::Phase { queue } => queue::deliver(engine, queue, &envelope.text()).await,
         Function::Poison { queue } => poison::receive(engine, queue, &envelope.text()).await,
-        Function::Sweep => timer::sweep(engine).await,
-        Function::Timer { name, .. } => timer::tick(engine, name).await,
+        Function::Sweep => timer::sweep(engine, told.place()).await,
+        Function::Timer { name, .. } => timer::tick(engine, name, told.place()).await,
     }
 }

@@ -1,8 +1,25 @@
 //! A poison invocation: a message that was delivered too often, or that is no ticket at all.
 
+use tracing::Instrument;
+use tracing::field::Empty;
+
 use crate::engine::{Engine, Poisoned};
 
 pub async fn receive(engine: &Engine, queue: &str, text: &str) -> Result<(), String> {
+    // The engine tells whose run it was, if it was a run's.
+    let span = tracing::info_span!(
+        "poison",
+        queue,
+        run = Empty,
+        pipeline = Empty,
+        phase = Empty,
+        traceparent = Empty,
+        error = Empty
+    );
+    handle(engine, queue, text).instrument(span).await
+}
+
+async fn handle(engine: &Engine, queue: &str, text: &str) -> Result<(), String> {
     match engine.poisoned(queue, text).await.map_err(|error| error.to_string())? {
         Poisoned::RunEnded => tracing::error!(queue, code = "poisoned", "a poison ticket ended its run"),
         Poisoned::FellBack => tracing::error!(queue, code = "poisoned", "a poison ticket made its run fall back"),

@@ -6,6 +6,7 @@ use reqwest::Client;
 use reqwest::redirect::Policy;
 
 use crate::azure::error::AzureError;
+use crate::azure::trace;
 
 /// An app that takes longer is of no use to anybody.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -34,7 +35,7 @@ impl Visitor {
 
     /// The status of one GET.
     pub async fn visit(&self, url: &str) -> Result<u16, Silence> {
-        match self.http.get(url).send().await {
+        match trace::send("visiting the app", self.http.get(url)).await {
             Ok(answer) => Ok(answer.status().as_u16()),
             Err(error) if error.is_timeout() => Err(Silence::TimedOut),
             Err(_) => Err(Silence::Unreachable),

@@ -11,6 +11,7 @@ use crate::azure::answer::{collect, header};
 use crate::azure::arm::ArmClient;
 use crate::azure::cloud::is_loopback;
 use crate::azure::error::{AzureError, ErrorKind};
+use crate::azure::trace;
 
 const MAX_BODY_BYTES: usize = 4 << 20;
 
@@ -65,7 +66,7 @@ pub(super) async fn send(
 ) -> Result<Reply, AzureError> {
     let started = Instant::now();
     let exchange = async {
-        let response = request.send().await.map_err(|e| AzureError::unreachable(operation, e))?;
+        let response = trace::send(operation, request).await.map_err(|e| AzureError::unreachable(operation, e))?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let path = response.url().path().to_owned();
         let body = collect(operation, response, MAX_BODY_BYTES).await;

@@ -9,6 +9,7 @@ use super::RegistryClient;
 use crate::azure::SasUrl;
 use crate::azure::answer::{collect, header};
 use crate::azure::error::AzureError;
+use crate::azure::trace;
 
 const OPERATION: &str = "reading the build log";
 const CALL_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
@@ -77,7 +78,7 @@ impl RegistryClient {
         if let Some(range) = range {
             request = request.header(RANGE, range);
         }
-        request.send().await.map_err(|e| AzureError::unreachable(OPERATION, e))
+        trace::send(OPERATION, request).await.map_err(|e| AzureError::unreachable(OPERATION, e))
     }
 }
 

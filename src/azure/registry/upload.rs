@@ -13,6 +13,7 @@ use super::RegistryClient;
 use crate::azure::SasUrl;
 use crate::azure::answer::collect;
 use crate::azure::error::{AzureError, ErrorKind};
+use crate::azure::trace;
 
 const OPERATION: &str = "uploading the build context";
 const CHUNK_BYTES: usize = 256 << 10;
@@ -52,7 +53,7 @@ impl RegistryClient {
             .header(CONTENT_LENGTH, length)
             .body(body(file));
         let exchange = async {
-            let response = request.send().await.map_err(|e| AzureError::unreachable(OPERATION, e))?;
+            let response = trace::send(OPERATION, request).await.map_err(|e| AzureError::unreachable(OPERATION, e))?;
             let (status, headers) = (response.status().as_u16(), response.headers().clone());
             if status == 201 {
                 return Ok(());

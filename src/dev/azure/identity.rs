@@ -13,11 +13,12 @@ use super::{access, tokens};
 const LIFETIME_S: i64 = 24 * 60 * 60;
 
 /// Resources beside Resource Manager that the identity may ask for.
-const RESOURCES: [&str; 4] = [
+const RESOURCES: [&str; 5] = [
     "https://storage.azure.com",
     "https://vault.azure.net",
     "https://containerregistry.azure.net",
     "https://graph.microsoft.com",
+    "https://monitor.azure.com",
 ];
 
 pub(super) fn answer(sim: &Sim, request: &Received) -> Response {

@@ -14,6 +14,8 @@ use bytes::Bytes;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Client, Method, StatusCode};
 use tokio::runtime::Handle;
+use tracing::Instrument;
+use tracing::field::Empty;
 use url::Url;
 
 use super::blocking::Stop;
@@ -133,6 +135,8 @@ impl Shared {
     }
 
     fn send(&self, method: Method, url: Url, headers: HeaderMap, body: Option<Bytes>) -> io::Result<reqwest::Response> {
+        let server = url.host_str().unwrap_or_default();
+        let span = tracing::info_span!("call", %method, server, status = Empty, error = Empty);
         let mut request = self.client.request(method, url).headers(headers);
         if let Some(authorization) = self.remote.authorization()
             && let Ok(mut value) = HeaderValue::from_str(authorization)
@@ -143,7 +147,12 @@ impl Shared {
         if let Some(body) = body {
             request = request.body(body);
         }
-        self.wait(request.send())
+        let answer = self.wait(request.send().instrument(span.clone()));
+        match &answer {
+            Ok(answer) => span.record("status", answer.status().as_u16()),
+            Err(error) => span.record("error", tracing::field::display(error)),
+        };
+        answer
     }
 
     /// A GET that may be redirected within its origin, as happens when a repository is renamed.
