@@ -95,7 +95,7 @@ param logDays int = 0
 @description('Whether the storage account is reached through a virtual network alone.')
 param privateNetwork bool = false
 
-@description('The address space of that virtual network, a /24 at least.')
+@description('The address space of that virtual network, a /25 at least.')
 param addressSpace string = '10.90.0.0/24'
 
 @minValue(30)

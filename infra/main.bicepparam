@@ -1,5 +1,5 @@
-// For `az deployment group create`: copy it, fill it in. infra/README.md tells what each parameter is.
+// What is given to main.bicep, by azd and by `az deployment group create` alike. infra/README.md tells what there is.
 using 'main.bicep'
 
-param environmentName = 'production'
+param environmentName = readEnvironmentVariable('AZURE_ENV_NAME', 'production')
 param pipelines = ['upgrade', 'probe']

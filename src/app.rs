@@ -3,7 +3,7 @@
 mod clients;
 pub mod orphan;
 mod readiness;
-mod stores;
+pub(crate) mod stores;
 pub mod telemetry;
 
 use std::net::Ipv4Addr;

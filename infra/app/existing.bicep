@@ -27,7 +27,7 @@ resource keyVault 'Microsoft.KeyVault/vaults@2023-07-01' existing = if (!empty(k
   name: keyVaultName
 }
 
-resource onRegistry 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for item in filter(roles, item => item.scope == 'registry' && !empty(registryName)): {
+resource onRegistry 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for item in filter(roles, one => one.scope == 'registry' && !empty(registryName)): {
   name: guid(registry.id, principalId, item.role)
   scope: registry
   properties: {
@@ -38,7 +38,7 @@ resource onRegistry 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for 
   }
 }]
 
-resource onContainerApp 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for item in filter(roles, item => item.scope == 'containerApp' && !empty(containerAppName)): {
+resource onContainerApp 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for item in filter(roles, one => one.scope == 'containerApp' && !empty(containerAppName)): {
   name: guid(containerApp.id, principalId, item.role)
   scope: containerApp
   properties: {
@@ -49,7 +49,7 @@ resource onContainerApp 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   }
 }]
 
-resource onKeyVault 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for item in filter(roles, item => item.scope == 'keyVault' && !empty(keyVaultName)): {
+resource onKeyVault 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for item in filter(roles, one => one.scope == 'keyVault' && !empty(keyVaultName)): {
   name: guid(keyVault.id, principalId, item.role)
   scope: keyVault
   properties: {

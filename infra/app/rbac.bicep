@@ -97,7 +97,7 @@ var roles = [
   }
 ]
 
-var granted = filter(roles, item => empty(item.family) || contains(pipelines, item.family))
+var granted = filter(roles, one => empty(one.family) || contains(pipelines, one.family))
 
 resource account 'Microsoft.Storage/storageAccounts@2023-05-01' existing = {
   name: storageAccountName
@@ -107,7 +107,7 @@ resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
   name: insightsName
 }
 
-resource onStorage 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for item in filter(granted, item => item.scope == 'storage'): {
+resource onStorage 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for item in filter(granted, one => one.scope == 'storage'): {
   name: guid(account.id, principalId, item.role)
   scope: account
   properties: {
@@ -118,7 +118,7 @@ resource onStorage 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for i
   }
 }]
 
-resource onInsights 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for item in filter(granted, item => item.scope == 'insights'): {
+resource onInsights 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for item in filter(granted, one => one.scope == 'insights'): {
   name: guid(insights.id, principalId, item.role)
   scope: insights
   properties: {

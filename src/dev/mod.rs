@@ -7,6 +7,7 @@ pub mod functions;
 #[cfg(test)]
 mod generated;
 pub mod host;
+pub mod infra;
 pub mod package;
 pub mod queues;
 pub mod repository;
