@@ -71,7 +71,7 @@ pub fn evaluate(infrastructure: &Infrastructure, given: &Given) -> Result<AppSet
         ("identity", json!({"properties": {"clientId": GUID}})),
         (
             "insights",
-            json!({"properties": {"ConnectionString": "InstrumentationKey=none;IngestionEndpoint=https://telemetry.example/"}}),
+            json!({"properties": {"ConnectionString": "InstrumentationKey=11111111-2222-3333-4444-555555555555;IngestionEndpoint=https://telemetry.example/"}}),
         ),
     ];
     let given = values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
@@ -129,6 +129,7 @@ pub fn sample(setting: &Setting) -> String {
         Kind::Json => "{}".to_owned(),
         Kind::Text | Kind::List => match setting.name {
             "UPGRADE_READINESS_URL" => "https://{fqdn}/ready".to_owned(),
+            name if name.ends_with("_HEADERS") => "name=value".to_owned(),
             _ => "some.example".to_owned(),
         },
     }

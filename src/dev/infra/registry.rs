@@ -110,3 +110,39 @@ fn default(name: &str) -> String {
     let setting = SETTINGS.iter().find(|setting| setting.name == name);
     setting.and_then(|setting| setting.default).unwrap_or_default().to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipelines::{SPECS, probe, upgrade};
+
+    #[test]
+    fn every_function_is_in_one_place() {
+        let registry = Registry::of(SPECS);
+        let listed: Vec<_> =
+            registry.families.iter().flat_map(|family| &family.functions).chain(&registry.functions).collect();
+        let distinct: BTreeSet<_> = listed.iter().map(|name| name.as_str()).collect();
+        let all = others(SPECS).chain(routes::FUNCTIONS.iter().map(|function| function.name.to_owned()));
+        assert_eq!(distinct, all.collect::<Vec<_>>().iter().map(String::as_str).collect());
+        assert_eq!(listed.len(), distinct.len(), "one stands in two places");
+        assert_eq!(registry.functions, ["health", "runs", "windlass_sweep"], "these are never switched off");
+    }
+
+    #[test]
+    fn pipelines_of_one_family_are_in_use_together() {
+        let registry = Registry::of(SPECS);
+        let family = registry.families.iter().find(|family| family.name == "upgrade").unwrap();
+        assert_eq!(family.pipelines, ["upgrade", "rollback", "retention"]);
+        for name in ["rollback_rolling_back", "retention_pruning_poison", "upgrade_check", "upgrade_views"] {
+            assert!(family.functions.iter().any(|function| function == name), "{name}");
+        }
+        assert!(family.settings.contains(&"PLATFORM_ACR_NAME") && !family.settings.contains(&"WINDLASS_TABLE"));
+    }
+
+    #[test]
+    fn a_route_of_a_family_without_a_pipeline_is_nobodys() {
+        let known: BTreeSet<_> = [probe::SPEC.family, upgrade::SPEC.family].into();
+        let families: BTreeSet<_> = routes::FUNCTIONS.iter().filter_map(|function| function.family).collect();
+        assert!(families.is_subset(&known), "{families:?}");
+    }
+}

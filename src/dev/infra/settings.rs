@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::deployments::{AppSettings, Given, IN_THE_CLEAR, NOT_SET, OF_THE_HOST, REFERENCE};
 use super::deployments::{evaluate, everything, sample, slips};
 use super::{FUNCTION, Infrastructure};
-use crate::config::{Config, SETTINGS};
+use crate::app::functions;
+use crate::config::{Config, Fault, SETTINGS};
 
 pub fn faults(infrastructure: &Infrastructure) -> Vec<String> {
     let families: Vec<_> = infrastructure.registry.families.iter().map(|family| family.name).collect();
@@ -125,16 +126,14 @@ fn refused(settings: &AppSettings, when: &str) -> Vec<String> {
         settings.iter().map(|(name, value)| (name.clone(), resolved(name, value))).collect();
     environment.insert("FUNCTIONS_CUSTOMHANDLER_PORT".to_owned(), "40000".to_owned());
     environment.insert("IDENTITY_ENDPOINT".to_owned(), "http://127.0.0.1:41000/msi/token".to_owned());
-    match Config::load(&environment) {
-        Ok(config) => config.warnings.iter().map(|warning| format!("{FUNCTION}, {when}: {warning}")).collect(),
-        Err(faults) => faults
-            .0
-            .iter()
-            .map(|fault| {
-                format!("{FUNCTION}, {when}: the handler would not start: {} {}", fault.setting, fault.problem)
-            })
-            .collect(),
-    }
+    let said = match Config::load(&environment) {
+        Ok(config) => config.warnings.iter().cloned().chain(functions::warnings(&config)).collect(),
+        Err(refusal) => {
+            let told = |fault: &Fault| format!("the handler would not start: {} {}", fault.setting, fault.problem);
+            refusal.faults.iter().map(told).collect::<Vec<_>>()
+        }
+    };
+    said.into_iter().map(|said| format!("{FUNCTION}, {when}: {said}")).collect()
 }
 
 /// The lists above name settings that exist.

@@ -205,3 +205,55 @@ fn declared(node: Node<'_>, source: &str) -> Result<Declared, String> {
     let what = expression(parts[1], source)?.as_text().unwrap_or_default();
     Ok(Declared { name: text(parts[0], source).to_owned(), what, condition, each, body })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variable(value: &str) -> Expression {
+        File::parse("x.bicep", &format!("var x = {value}\n")).unwrap().variables.remove(0).1
+    }
+
+    fn of(name: &str, member: &str) -> Expression {
+        Expression::Member(Box::new(Expression::name(name)), member.to_owned())
+    }
+
+    #[test]
+    fn a_lambda_reaches_as_far_as_it_can() {
+        let Expression::Call(_, arguments) = variable("map(a, b => b.c)") else { panic!("this is a call") };
+        assert_eq!(arguments[1], Expression::Lambda("b".to_owned(), Box::new(of("b", "c"))));
+        let Expression::Call(_, arguments) = variable("filter(a, b => f(b.c) && b.d == 'x')") else { panic!() };
+        let Expression::Lambda(_, body) = &arguments[1] else { panic!("{:?}", arguments[1]) };
+        let Expression::Binary(operator, left, right) = body.as_ref() else { panic!("{body:?}") };
+        assert_eq!(
+            (operator.as_str(), left.as_ref()),
+            ("&&", &Expression::Call(Box::new(Expression::name("f")), vec![of("b", "c")]))
+        );
+        assert_eq!(
+            **right,
+            Expression::Binary("==".to_owned(), Box::new(of("b", "d")), Box::new(Expression::text("x")))
+        );
+    }
+
+    #[test]
+    fn a_text_keeps_its_quotes_and_its_holes() {
+        assert_eq!(variable("'an \\'x\\' in it'"), Expression::text("an 'x' in it"));
+        assert_eq!(variable("''"), Expression::text(""));
+        assert_eq!(variable("'a-${b}'").free_names(), ["b"]);
+    }
+
+    #[test]
+    fn a_name_that_a_loop_or_a_lambda_binds_is_not_free() {
+        assert_eq!(variable("[for a in b: '${a}-${c}']").free_names(), ["b", "c"]);
+        assert_eq!(variable("map(b, a => concat(a, d))").free_names(), ["b", "d"]);
+    }
+
+    #[test]
+    fn a_resource_in_a_resource_is_a_declaration_and_no_property() {
+        let text = "resource a 'A.B/c@1' = {\n  name: 'x'\n  resource d 'e' existing = {\n    name: 'y'\n  }\n}\n";
+        let file = File::parse("x.bicep", text).unwrap();
+        let found: Vec<_> = file.resources.iter().map(|one| (one.declared.name.as_str(), one.existing)).collect();
+        assert_eq!(found, [("a", false), ("d", true)]);
+        assert_eq!(file.resources[0].declared.body.property("name"), Some(&Expression::text("x")));
+    }
+}
