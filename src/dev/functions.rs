@@ -239,8 +239,8 @@ mod tests {
     #[test]
     fn a_timer_of_a_pipeline_is_a_function_with_its_schedule() {
         const TIMER: TimerSpec = TimerSpec { name: "probe-look", schedule: "0 */30 * * * *" };
-        let spec = PipelineSpec { timers: &[TIMER], ..pipelines::probe::SPEC };
-        let files = files_of(&[&spec]);
+        const LOOKING: PipelineSpec = PipelineSpec { timers: &[TIMER], ..pipelines::probe::SPEC };
+        let files = files_of(&[&LOOKING]);
         let text = &files[Path::new("functions/probe_look/function.json")];
         let written: serde_json::Value = serde_json::from_str(text).unwrap();
         let binding = serde_json::json!({

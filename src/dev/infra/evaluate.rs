@@ -151,7 +151,12 @@ impl Scope<'_> {
                 Ok(lists.iter().filter_map(Value::as_array).flatten().cloned().collect())
             }
             ("union", objects) if objects.iter().all(Value::is_object) => {
-                let merged: Map<_, _> = objects.iter().filter_map(Value::as_object).cloned().flatten().collect();
+                let merged: Map<_, _> = objects
+                    .iter()
+                    .filter_map(Value::as_object)
+                    .flatten()
+                    .map(|(key, value)| (key.clone(), value.clone()))
+                    .collect();
                 Ok(Value::Object(merged))
             }
             _ => Err(format!("{}: {function}(…) cannot be told before a deployment", self.file.path)),

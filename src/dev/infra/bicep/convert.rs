@@ -1,8 +1,36 @@
 //! From the grammar's nodes to expressions.
+//!
+//! What stands between brackets is taken from the grammar's tree. How operators bind is decided here, over the tokens between
+//! them: to the grammar, `a && b.c` is the member `c` of `a && b`, and `x => x.y` is a lambda with a member.
 
-use tree_sitter::Node;
+use tree_sitter::{Node, Parser, Tree};
 
 use super::expression::{Expression, Part};
+
+/// From the loosest to the tightest. A lambda and a choice reach as far as they can.
+const OPERATORS: &[&[&str]] =
+    &[&["??"], &["||"], &["&&"], &["==", "!=", "=~", "!~"], &["<", "<=", ">", ">="], &["+", "-"], &["*", "/", "%"]];
+
+/// Nodes that are one token each; whatever they hold is read by itself.
+const WHOLE: &[&str] = &[
+    "arguments",
+    "array",
+    "boolean",
+    "for_statement",
+    "identifier",
+    "null",
+    "number",
+    "object",
+    "parenthesized_expression",
+    "property_identifier",
+    "string",
+];
+
+pub fn parse(source: &str) -> Tree {
+    let mut parser = Parser::new();
+    parser.set_language(&tree_sitter_bicep::LANGUAGE.into()).expect("the grammar fits its library");
+    parser.parse(source, None).expect("a parser with a language and without a time limit answers")
+}
 
 pub fn text<'a>(node: Node<'_>, source: &'a str) -> &'a str {
     &source[node.byte_range()]
@@ -17,71 +45,143 @@ pub fn children<'tree>(node: Node<'tree>) -> Vec<Node<'tree>> {
 /// # Errors
 /// What the reader does not know, with its line.
 pub fn expression(node: Node<'_>, source: &str) -> Result<Expression, String> {
-    let unknown = || Err(format!("line {}: nothing is known of a {} here", node.start_position().row + 1, node.kind()));
-    let parts = children(node);
-    let converted = |index: usize| match parts.get(index) {
-        Some(part) => expression(*part, source).map(Box::new),
-        None => Err(format!("line {}: a {} lacks a part", node.start_position().row + 1, node.kind())),
-    };
-    let rebuilt: Box<dyn FnOnce(Box<Expression>) -> Expression> = match node.kind() {
-        "null" => return Ok(Expression::Null),
-        "boolean" => return Ok(Expression::Bool(text(node, source) == "true")),
-        "number" => return text(node, source).parse().map(Expression::Number).or_else(|_| unknown()),
-        "string" => return parts_of(node, source).map(Expression::Text),
-        "identifier" | "primitive_type" => return Ok(Expression::name(text(node, source))),
-        "object" => return object(node, source),
-        "array" => {
-            return parts.iter().map(|part| expression(*part, source)).collect::<Result<_, _>>().map(Expression::Array);
-        }
-        "parenthesized_expression" => return converted(0).map(|inside| *inside),
-        "for_statement" => return each(node, source),
-        "lambda_expression" => return Ok(Expression::Lambda(text(parts[0], source).to_owned(), converted(1)?)),
-        "unary_expression" => return Ok(Expression::Unary(operator(node, source), converted(0)?)),
-        "member_expression" => {
-            let name = text(parts[1], source).to_owned();
-            Box::new(|of| Expression::Member(of, name))
-        }
-        "resource_expression" => {
-            let name = text(parts[1], source).to_owned();
-            Box::new(|of| Expression::Nested(of, name))
-        }
-        "subscript_expression" => {
-            let index = converted(1)?;
-            Box::new(|of| Expression::Index(of, index))
-        }
-        "binary_expression" => {
-            let (operator, right) = (operator(node, source), converted(1)?);
-            Box::new(|left| Expression::Binary(operator, left, right))
-        }
-        "ternary_expression" => {
-            let (yes, no) = (converted(1)?, converted(2)?);
-            Box::new(|condition| Expression::Ternary(condition, yes, no))
-        }
-        "call_expression" => {
-            let arguments: Result<_, _> = children(parts[1]).into_iter().map(|part| expression(part, source)).collect();
-            let arguments: Vec<_> = arguments?;
-            Box::new(|function| Expression::Call(function, arguments))
-        }
-        _ => return unknown(),
-    };
-    // The grammar ends a lambda too early: `x => x.y` is a lambda with a member to it. It reaches as far as it can.
-    Ok(match *converted(0)? {
-        Expression::Lambda(name, body) => Expression::Lambda(name, Box::new(rebuilt(body))),
-        left => rebuilt(Box::new(left)),
-    })
+    let mut tokens = Vec::new();
+    collect(node, &mut tokens);
+    let mut reader = Reader { tokens, next: 0, source };
+    let read = reader.expression(0)?;
+    match reader.peek() {
+        Some(rest) => Err(strange(rest, source)),
+        None => Ok(read),
+    }
 }
 
-fn operator(node: Node<'_>, source: &str) -> String {
-    node.child_by_field_name("operator").map_or("", |operator| text(operator, source)).to_owned()
+fn collect<'tree>(node: Node<'tree>, tokens: &mut Vec<Node<'tree>>) {
+    if WHOLE.contains(&node.kind()) || node.child_count() == 0 {
+        tokens.push(node);
+        return;
+    }
+    let mut cursor = node.walk();
+    let inside: Vec<_> = node.children(&mut cursor).filter(|child| !child.kind().ends_with("comment")).collect();
+    inside.into_iter().for_each(|child| collect(child, tokens));
 }
 
-fn parts_of(node: Node<'_>, source: &str) -> Result<Vec<Part>, String> {
+fn strange(node: Node<'_>, source: &str) -> String {
+    format!("line {}: nothing is known of {} here", node.start_position().row + 1, text(node, source))
+}
+
+struct Reader<'tree, 'a> {
+    tokens: Vec<Node<'tree>>,
+    next: usize,
+    source: &'a str,
+}
+
+impl<'tree> Reader<'tree, '_> {
+    fn peek(&self) -> Option<Node<'tree>> {
+        self.tokens.get(self.next).copied()
+    }
+
+    fn take(&mut self) -> Result<Node<'tree>, String> {
+        let token = self.peek().ok_or("an expression ends too early")?;
+        self.next += 1;
+        Ok(token)
+    }
+
+    fn takes(&mut self, kind: &str) -> bool {
+        let found = self.peek().is_some_and(|token| token.kind() == kind);
+        self.next += usize::from(found);
+        found
+    }
+
+    fn needs(&mut self, kind: &str) -> Result<(), String> {
+        if self.takes(kind) { Ok(()) } else { Err(format!("an expression lacks a {kind}")) }
+    }
+
+    /// Everything from operators of this level on.
+    fn expression(&mut self, level: usize) -> Result<Expression, String> {
+        let mut left = self.operand()?;
+        while let Some((operator, found)) = self.operator().filter(|(_, found)| *found >= level) {
+            self.next += 1;
+            left = Expression::Binary(operator, Box::new(left), Box::new(self.expression(found + 1)?));
+        }
+        if level == 0 && self.takes("?") {
+            let yes = self.expression(0)?;
+            self.needs(":")?;
+            left = Expression::Ternary(Box::new(left), Box::new(yes), Box::new(self.expression(0)?));
+        }
+        Ok(left)
+    }
+
+    fn operator(&self) -> Option<(String, usize)> {
+        let kind = self.peek()?.kind();
+        let level = OPERATORS.iter().position(|level| level.contains(&kind))?;
+        Some((kind.to_owned(), level))
+    }
+
+    fn operand(&mut self) -> Result<Expression, String> {
+        let token = self.take()?;
+        if matches!(token.kind(), "!" | "-") {
+            return Ok(Expression::Unary(token.kind().to_owned(), Box::new(self.operand()?)));
+        }
+        let mut operand = self.whole(token)?;
+        if let Expression::Name(name) = &operand
+            && self.takes("=>")
+        {
+            return Ok(Expression::Lambda(name.clone(), Box::new(self.expression(0)?)));
+        }
+        while let Some(token) = self.peek() {
+            let of = Box::new(operand);
+            self.next += 1;
+            operand = match token.kind() {
+                "." | ".?" => Expression::Member(of, text(self.take()?, self.source).to_owned()),
+                "::" => Expression::Nested(of, text(self.take()?, self.source).to_owned()),
+                "[" => {
+                    let index = self.expression(0)?;
+                    self.needs("]")?;
+                    Expression::Index(of, Box::new(index))
+                }
+                "arguments" => Expression::Call(of, all(token, self.source)?),
+                // `a!` is `a`, said to be there.
+                "!" => *of,
+                _ => {
+                    self.next -= 1;
+                    return Ok(*of);
+                }
+            };
+        }
+        Ok(operand)
+    }
+
+    fn whole(&self, token: Node<'_>) -> Result<Expression, String> {
+        let source = self.source;
+        match token.kind() {
+            "null" => Ok(Expression::Null),
+            "boolean" => Ok(Expression::Bool(text(token, source) == "true")),
+            "number" => text(token, source).parse().map(Expression::Number).map_err(|_| strange(token, source)),
+            "string" => parts(token, source).map(Expression::Text),
+            "identifier" => Ok(Expression::name(text(token, source))),
+            "object" => object(token, source),
+            "array" => all(token, source).map(Expression::Array),
+            "for_statement" => each(token, source),
+            "parenthesized_expression" => match children(token)[..] {
+                [inside] => expression(inside, source),
+                _ => Err(strange(token, source)),
+            },
+            _ => Err(strange(token, source)),
+        }
+    }
+}
+
+fn all(node: Node<'_>, source: &str) -> Result<Vec<Expression>, String> {
+    children(node).into_iter().map(|child| expression(child, source)).collect()
+}
+
+fn parts(node: Node<'_>, source: &str) -> Result<Vec<Part>, String> {
     let mut parts: Vec<Part> = Vec::new();
     for child in children(node) {
         let plain = match child.kind() {
             "interpolation" => {
-                let inside = children(child)[0];
-                parts.push(Part::Of(expression(inside, source)?));
+                let inside = all(child, source)?.into_iter().next();
+                parts.push(Part::Of(inside.ok_or_else(|| strange(child, source))?));
                 continue;
             }
             "escape_sequence" => text(child, source).trim_start_matches('\\'),
@@ -99,15 +199,12 @@ fn parts_of(node: Node<'_>, source: &str) -> Result<Vec<Part>, String> {
 fn object(node: Node<'_>, source: &str) -> Result<Expression, String> {
     let mut properties = Vec::new();
     for property in children(node) {
-        match children(property)[..] {
-            [key, value] => {
-                let key = match key.kind() {
-                    "string" => expression(key, source)?,
-                    _ => Expression::text(text(key, source)),
-                };
-                properties.push((key, expression(value, source)?));
-            }
-            _ => continue,
+        if let [key, value] = children(property)[..] {
+            let key = match key.kind() {
+                "string" => expression(key, source)?,
+                _ => Expression::text(text(key, source)),
+            };
+            properties.push((key, expression(value, source)?));
         }
     }
     Ok(Expression::Object(properties))
@@ -115,14 +212,8 @@ fn object(node: Node<'_>, source: &str) -> Result<Expression, String> {
 
 /// `[for item in over: body]`.
 fn each(node: Node<'_>, source: &str) -> Result<Expression, String> {
-    let parts = children(node);
-    let [names, over, body] = parts[..] else {
-        return Err(format!("line {}: a loop without a name", node.start_position().row + 1));
-    };
-    let bound = match names.kind() {
-        "for_loop_parameters" => children(names),
-        _ => vec![names],
-    };
+    let [names, over, body] = children(node)[..] else { return Err(strange(node, source)) };
+    let bound = if names.kind() == "for_loop_parameters" { children(names) } else { vec![names] };
     let bound = bound.into_iter().map(|name| text(name, source).to_owned()).collect();
     Ok(Expression::For(bound, Box::new(expression(over, source)?), Box::new(expression(body, source)?)))
 }

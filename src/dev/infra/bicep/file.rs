@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use tree_sitter::{Node, Parser};
+use tree_sitter::Node;
 
-use super::convert::{children, expression, text};
+use super::convert::{children, expression, parse, text};
 use super::expression::Expression;
 
 pub struct Parameter {
@@ -64,9 +64,7 @@ impl File {
         // The grammar knows no assignment of a parameter; as a variable it reads the same.
         let assigns = Path::new(path).extension().is_some_and(|extension| extension == "bicepparam");
         let source = &if assigns { source.replace("\nparam ", "\nvar ") } else { source.to_owned() };
-        let mut parser = Parser::new();
-        parser.set_language(&tree_sitter_bicep::LANGUAGE.into()).expect("the grammar fits its library");
-        let tree = parser.parse(source, None).expect("a parser with a language and without a time limit answers");
+        let tree = parse(source);
         let mut file = Self {
             path: path.to_owned(),
             nodes: 0,
