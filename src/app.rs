@@ -4,7 +4,7 @@ mod clients;
 pub mod functions;
 pub mod orphan;
 mod readiness;
-mod stores;
+pub(crate) mod stores;
 pub mod telemetry;
 
 use std::net::Ipv4Addr;

@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use windlass::dev::azure::SimOptions;
 use windlass::dev::host::HttpMode;
 use windlass::dev::up::{Azure, UpOptions};
-use windlass::dev::{azure, bench, collector, functions, package, settings_check, up, workbook};
+use windlass::dev::{azure, bench, collector, functions, infra, package, settings_check, up, workbook};
 
 #[derive(Parser)]
 #[command(version, about = "Windlass on a developer's machine")]
@@ -30,6 +30,15 @@ enum Command {
         #[arg(long, conflicts_with = "write", required_unless_present = "write")]
         check: bool,
         /// Write the files
+        #[arg(long)]
+        write: bool,
+    },
+    /// The infrastructure that infra/ describes in Bicep
+    Infra {
+        /// Fail if it is not whole in itself, or not what the code needs; print what was looked at
+        #[arg(long, conflicts_with = "write", required_unless_present = "write")]
+        check: bool,
+        /// Write what is generated in it: the README's table of parameters
         #[arg(long)]
         write: bool,
     },
@@ -181,6 +190,12 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Functions { write: true, .. } => functions::write(&root).context("the functions cannot be written"),
         Command::Functions { .. } => functions::check(&root)
             .map_err(|differences| anyhow::anyhow!("{}\nrun `windlass-dev functions --write`", differences.join("\n"))),
+        Command::Infra { write: true, .. } => infra::write(&root),
+        Command::Infra { .. } => {
+            let report = infra::check(&root).map_err(|faults| anyhow::anyhow!(faults.join("\n")))?;
+            print!("{report}");
+            Ok(())
+        }
         Command::Workbook { write: true, .. } => workbook::write(&root),
         Command::Workbook { .. } => workbook::check(&root),
         Command::Settings { file, .. } => check_settings(file.as_deref()),

@@ -1,4 +1,5 @@
-//! The host's view of the product, generated from the code: `functions/<name>/function.json` and `host.json`.
+//! The host's view of the product, generated from the code: `functions/<name>/function.json` and `host.json`; and the
+//! infrastructure's, `infra/app/registry.json`.
 //!
 //! HTTP functions come from the table of routes, the others from the pipelines. What is generated is checked in, so that
 //! a change of it is seen in review; [`check`] finds out when the two have drifted apart.
@@ -9,6 +10,7 @@ use std::{fs, io};
 
 use serde::Serialize;
 
+use super::infra::registry::{self, Registry};
 use crate::engine::PipelineSpec;
 use crate::http::routes;
 use crate::pipelines;
@@ -146,7 +148,7 @@ fn files() -> BTreeMap<PathBuf, String> {
     files_of(pipelines::SPECS)
 }
 
-fn files_of(specs: &[&PipelineSpec]) -> BTreeMap<PathBuf, String> {
+fn files_of(specs: &[&'static PipelineSpec]) -> BTreeMap<PathBuf, String> {
     let http = routes::FUNCTIONS.iter().map(|function| {
         let trigger = Binding::HttpTrigger {
             direction: "in",
@@ -169,7 +171,8 @@ fn files_of(specs: &[&PipelineSpec]) -> BTreeMap<PathBuf, String> {
     });
     let functions =
         http.chain(others).map(|(name, bindings)| (Path::new(FOLDER).join(name).join(FUNCTION_FILE), text(bindings)));
-    functions.chain([(PathBuf::from(HOST_FILE), HOST.to_owned())]).collect()
+    let registry = (PathBuf::from(registry::FILE), Registry::of(specs).text());
+    functions.chain([(PathBuf::from(HOST_FILE), HOST.to_owned()), registry]).collect()
 }
 
 fn timer(schedule: &'static str) -> Binding {
@@ -236,8 +239,8 @@ mod tests {
     #[test]
     fn a_timer_of_a_pipeline_is_a_function_with_its_schedule() {
         const TIMER: TimerSpec = TimerSpec { name: "probe-look", schedule: "0 */30 * * * *" };
-        let spec = PipelineSpec { timers: &[TIMER], ..pipelines::probe::SPEC };
-        let files = files_of(&[&spec]);
+        const LOOKING: PipelineSpec = PipelineSpec { timers: &[TIMER], ..pipelines::probe::SPEC };
+        let files = files_of(&[&LOOKING]);
         let text = &files[Path::new("functions/probe_look/function.json")];
         let written: serde_json::Value = serde_json::from_str(text).unwrap();
         let binding = serde_json::json!({

@@ -9,6 +9,7 @@ pub mod functions;
 mod generated;
 pub mod host;
 pub mod host_settings;
+pub mod infra;
 pub mod package;
 pub mod queues;
 pub mod repository;

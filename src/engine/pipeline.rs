@@ -106,6 +106,8 @@ impl PhaseSpec {
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct PipelineSpec {
     pub name: &'static str,
+    /// Pipelines of one family are in use together, or none of them is.
+    pub family: &'static str,
     pub phases: &'static [PhaseSpec],
     /// From the start of a run to its first delivery.
     pub queued: Duration,

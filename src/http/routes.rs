@@ -18,6 +18,8 @@ use super::{health, probe, runs, upgrade};
 pub struct HttpFunction {
     /// Also the name of its folder.
     pub name: &'static str,
+    /// The family of pipelines that it is for; `None`: all of them.
+    pub family: Option<&'static str>,
     /// In lower case; the host answers any other with an empty 404.
     pub methods: &'static [&'static str],
     /// The host's template, without a leading slash and without route prefix.
@@ -36,30 +38,35 @@ pub struct Endpoint {
 pub const FUNCTIONS: &[HttpFunction] = &[
     HttpFunction {
         name: "health",
+        family: None,
         methods: &["get"],
         route: "api/health",
         serves: &[Endpoint { path: "/api/health", handlers: || get(health::get) }],
     },
     HttpFunction {
         name: "probe_release",
+        family: Some("probe"),
         methods: &["post"],
         route: "api/probe/{id}/release",
         serves: &[Endpoint { path: "/api/probe/{id}/release", handlers: || post(probe::release) }],
     },
     HttpFunction {
         name: "probe_start",
+        family: Some("probe"),
         methods: &["post"],
         route: "api/probe/start",
         serves: &[Endpoint { path: "/api/probe/start", handlers: || post(probe::start) }],
     },
     HttpFunction {
         name: "probe_status",
+        family: Some("probe"),
         methods: &["get"],
         route: "api/probe/{id}/status",
         serves: &[Endpoint { path: "/api/probe/{id}/status", handlers: || get(probe::status) }],
     },
     HttpFunction {
         name: "runs",
+        family: None,
         methods: &["get", "post"],
         route: "api/runs/{*rest}",
         serves: &[
@@ -71,24 +78,28 @@ pub const FUNCTIONS: &[HttpFunction] = &[
     },
     HttpFunction {
         name: "upgrade_rollback",
+        family: Some("upgrade"),
         methods: &["post"],
         route: "api/upgrade/rollback",
         serves: &[Endpoint { path: "/api/upgrade/rollback", handlers: || post(upgrade::rollback) }],
     },
     HttpFunction {
         name: "upgrade_start",
+        family: Some("upgrade"),
         methods: &["post"],
         route: "api/upgrade/start",
         serves: &[Endpoint { path: "/api/upgrade/start", handlers: || post(upgrade::start) }],
     },
     HttpFunction {
         name: "upgrade_status",
+        family: Some("upgrade"),
         methods: &["get"],
         route: "api/upgrade/status",
         serves: &[Endpoint { path: "/api/upgrade/status", handlers: || get(upgrade::status) }],
     },
     HttpFunction {
         name: "upgrade_views",
+        family: Some("upgrade"),
         methods: &["get", "post"],
         route: "api/upgrade/{*rest}",
         serves: &[

@@ -8,7 +8,7 @@ pub fn quoted(document: &str) -> Vec<&str> {
 
 /// Those that name a file or a folder of the repository.
 pub fn paths(document: &str) -> Vec<&str> {
-    let ours = ["src/", "tests/", "docs/", "functions/", ".ci/"];
+    let ours = ["src/", "tests/", "docs/", "functions/", "infra/", ".ci/"];
     let files = [
         "host.json",
         "clippy.toml",

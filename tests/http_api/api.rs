@@ -46,6 +46,7 @@ const fn phase(name: &'static str) -> PhaseSpec {
 
 const UPGRADE: PipelineSpec = PipelineSpec {
     name: "upgrade",
+    family: "upgrade",
     phases: &[
         phase("fetching"),
         phase("building"),

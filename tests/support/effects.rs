@@ -27,6 +27,7 @@ const fn phase(name: &'static str) -> PhaseSpec {
 
 pub const SPEC: PipelineSpec = PipelineSpec {
     name: "effects",
+    family: "effects",
     phases: &[phase("named"), phase("observed"), phase("tracked")],
     queued: Duration::from_secs(4 * 3600),
     budget: Duration::from_secs(4 * 3600),

@@ -22,6 +22,7 @@ const fn phase(name: &'static str, deadline: Duration, waits_for_people: bool) -
 
 pub const SPEC: PipelineSpec = PipelineSpec {
     name: "gate",
+    family: "gate",
     phases: &[phase("begin", HOUR, false), phase("approval", MONTH, true), phase("finish", MONTH, false)],
     queued: HOUR,
     budget: HOUR,

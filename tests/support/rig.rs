@@ -24,6 +24,7 @@ const fn phase(name: &'static str) -> PhaseSpec {
 
 pub const SPEC: PipelineSpec = PipelineSpec {
     name: "rig",
+    family: "rig",
     phases: &[phase("work"), phase("rest")],
     queued: Duration::from_secs(60 * 24 * 3600),
     budget: Duration::from_secs(60 * 24 * 3600),

@@ -34,6 +34,7 @@ const fn phase(name: &'static str, minutes: u64) -> PhaseSpec {
 
 pub const SPEC: PipelineSpec = PipelineSpec {
     name: "swap",
+    family: "swap",
     phases: &[phase("remember", 30), phase("swap", 25), phase("watch", 90), phase("restore", 40), phase("rest", 10)],
     queued: Duration::from_secs(3600),
     budget: Duration::from_secs(3600),

@@ -29,6 +29,7 @@ const fn phase(name: &'static str) -> PhaseSpec {
 
 pub const SPEC: PipelineSpec = PipelineSpec {
     name: "probe",
+    family: "probe",
     phases: &[phase("prepare"), phase("build"), phase("deploy"), phase("verify")],
     queued: Duration::from_secs(4 * 3600),
     budget: Duration::from_secs(4 * 3600),

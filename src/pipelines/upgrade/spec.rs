@@ -22,8 +22,12 @@ pub(super) const fn phase(name: &'static str, deadline: Duration) -> PhaseSpec {
 
 const ROLLING_BACK: PhaseSpec = PhaseSpec { retry: PERSISTENT, ..phase("rolling-back", minutes(20)) };
 
+/// Upgrades, the way back by call and retention are in use together.
+pub(super) const FAMILY: &str = "upgrade";
+
 pub const SPEC: PipelineSpec = PipelineSpec {
     name: "upgrade",
+    family: FAMILY,
     phases: &[
         // A fetch cannot be continued by another delivery, so it gets most of what the host allows.
         PhaseSpec { delivery: Duration::from_secs(200), ..phase("fetching", minutes(10)) },
@@ -46,6 +50,7 @@ pub const SPEC: PipelineSpec = PipelineSpec {
 /// The way back by call: the same last phase, in a run of its own.
 pub const ROLLBACK: PipelineSpec = PipelineSpec {
     name: "rollback",
+    family: FAMILY,
     phases: &[ROLLING_BACK],
     queued: minutes(5),
     budget: minutes(30),

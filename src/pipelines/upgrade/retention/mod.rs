@@ -19,7 +19,7 @@ mod timer;
 use std::sync::Arc;
 
 use super::Upgrade;
-use super::spec::{minutes, phase};
+use super::spec::{FAMILY, minutes, phase};
 use crate::engine::{Pipeline, PipelineSpec};
 
 pub use pruning::LOG;
@@ -27,6 +27,7 @@ pub use state::RetentionInput;
 
 pub const SPEC: PipelineSpec = PipelineSpec {
     name: "retention",
+    family: FAMILY,
     phases: &[phase("pruning", minutes(20))],
     queued: minutes(5),
     budget: minutes(30),
