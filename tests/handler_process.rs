@@ -199,7 +199,7 @@ fn it_goes_on_when_nobody_reads_what_it_says() {
     until("the handler's first answer", || is_up(port));
     let body = "no envelope";
     let invocation = format!(
-        "POST /probe-build HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUser-Agent: Azure-Functions-Host/4.1037.0.0\r\n\
+        "POST /probe_build HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUser-Agent: Azure-Functions-Host/4.1037.0.0\r\n\
          Transfer-Encoding: chunked\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n",
         body.len()
     );

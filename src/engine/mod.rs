@@ -14,6 +14,7 @@ mod lease;
 mod leave;
 mod log;
 mod meter;
+mod observe;
 mod open;
 pub mod pipeline;
 mod poison;
@@ -34,6 +35,7 @@ use std::time::Duration;
 pub use chronicle::{Chronicle, ChronicleEntry};
 pub use deliver::{Acknowledged, DeliveryError};
 pub use documents::Updated;
+pub use observe::{Observation, Observer};
 pub use pipeline::{Outcome, Phase, PhaseError, PhaseSpec, Pipeline, PipelineSpec, Registry, Resume, ResumeFn};
 pub use poison::Poisoned;
 pub use query::RunPage;
@@ -78,6 +80,7 @@ pub struct Engine {
     logs: Arc<dyn LogStore>,
     clock: Arc<dyn Clock>,
     settings: Settings,
+    observer: Arc<dyn Observer>,
 }
 
 impl Engine {
@@ -89,7 +92,13 @@ impl Engine {
         clock: Arc<dyn Clock>,
         settings: Settings,
     ) -> Self {
-        Self { registry: Arc::new(registry), store, queue, logs, clock, settings }
+        Self { registry: Arc::new(registry), store, queue, logs, clock, settings, observer: Arc::new(observe::Nobody) }
+    }
+
+    /// Tells `observer` from here on; without one, nobody is told anything.
+    #[must_use]
+    pub fn observed_by(self, observer: Arc<dyn Observer>) -> Self {
+        Self { observer, ..self }
     }
 
     /// By the clock that decides about runs.

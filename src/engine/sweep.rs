@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::Engine;
 use super::chain;
+use super::observe::Observation;
 use super::pipeline::PipelineSpec;
 use super::ports::{StoreError, Stored, Write};
 use super::rows;
@@ -25,6 +26,10 @@ pub struct SweepReport {
     pub retired: u64,
     /// Rows that could not be read or entries that could not be handled this time.
     pub failed: u64,
+    /// Runs that have not ended, those of them whose ticket was overdue, and those long past their budget.
+    pub live: u64,
+    pub late: u64,
+    pub stuck: u64,
     pub breaches: Vec<Breach>,
 }
 
@@ -39,6 +44,15 @@ enum Found {
     Moving,
     Resent,
     Retired,
+}
+
+/// What a look at a run shows, whatever becomes of the look.
+#[derive(Default)]
+struct Look {
+    live: bool,
+    late: bool,
+    stuck: bool,
+    breaches: Vec<Breach>,
 }
 
 impl Engine {
@@ -65,9 +79,12 @@ impl Engine {
                     .buffered(Self::AT_ONCE)
                     .collect::<Vec<_>>()
                     .await;
-                for (found, breaches) in handled {
+                for (found, look) in handled {
                     report.seen += 1;
-                    report.breaches.extend(breaches);
+                    report.live += u64::from(look.live);
+                    report.late += u64::from(look.late);
+                    report.stuck += u64::from(look.stuck);
+                    report.breaches.extend(look.breaches);
                     match found {
                         Ok(Found::Moving) => {}
                         Ok(Found::Resent) => report.resent += 1,
@@ -83,6 +100,8 @@ impl Engine {
                 }
             }
         }
+        let SweepReport { live, late, stuck, .. } = report;
+        self.observer.observe(&Observation::Swept { live, late, stuck, unreadable: 0 });
         Ok(report)
     }
 
@@ -92,10 +111,10 @@ impl Engine {
         partition: &str,
         key: String,
         entry: Stored,
-    ) -> (Result<Found, StoreError>, Vec<Breach>) {
-        let mut breaches = Vec::new();
-        let found = self.look_after_entry(spec, partition, key, entry, &mut breaches).await;
-        (found, breaches)
+    ) -> (Result<Found, StoreError>, Look) {
+        let mut look = Look::default();
+        let found = self.look_after_entry(spec, partition, key, entry, &mut look).await;
+        (found, look)
     }
 
     async fn look_after_entry(
@@ -104,7 +123,7 @@ impl Engine {
         partition: &str,
         key: String,
         entry: Stored,
-        breaches: &mut Vec<Breach>,
+        look: &mut Look,
     ) -> Result<Found, StoreError> {
         let text = |field: &str| entry.record.get(field).and_then(Value::as_str);
         let id: RunId = text("run")
@@ -115,14 +134,17 @@ impl Engine {
         match self.run(&id).await? {
             None if announced + Self::NEVER_BEGUN > now => Ok(Found::Moving),
             Some(run) if !run.is_ended() => {
-                self.check(&run, breaches).await?;
                 let due = run.next_wake_at().is_none_or(|at| at + self.settings.grace <= now);
-                if run.deadline_at + Self::ESCALATE <= now {
+                let overdue = run.deadline_at + self.settings.grace <= now && run.next_wake_at() > Some(now);
+                look.live = true;
+                look.late = due || overdue;
+                look.stuck = run.deadline_at + Self::ESCALATE <= now;
+                self.check(&run, &mut look.breaches).await?;
+                if look.stuck {
                     let (queue, late) = (spec.queue(&run.phase), now.since(run.deadline_at).as_secs());
                     tracing::error!(run = %id, queue, late, code = "run_stuck", "a run is long past its budget: does its function run?");
                 }
-                let overdue = run.deadline_at + self.settings.grace <= now && run.next_wake_at() > Some(now);
-                if !due && !overdue {
+                if !look.late {
                     return Ok(Found::Moving);
                 }
                 self.send(spec, &run.ticket(), now).await?;

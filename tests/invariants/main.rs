@@ -15,6 +15,7 @@ mod latest;
 mod leases;
 mod lock;
 mod logs;
+mod observations;
 mod order;
 mod poison;
 mod receipts;
