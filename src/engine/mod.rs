@@ -4,6 +4,7 @@
 mod announce;
 mod chain;
 mod chronicle;
+mod closed;
 pub mod context;
 mod deliver;
 mod documents;
@@ -14,7 +15,7 @@ mod lease;
 mod leave;
 mod log;
 mod meter;
-mod observe;
+pub mod observe;
 mod open;
 pub mod pipeline;
 mod poison;
@@ -29,6 +30,7 @@ mod tell;
 mod timer;
 pub mod transition;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,6 +83,8 @@ pub struct Engine {
     clock: Arc<dyn Clock>,
     settings: Settings,
     observer: Arc<dyn Observer>,
+    /// By queue, why nobody listens to it.
+    closed: Arc<BTreeMap<String, String>>,
 }
 
 impl Engine {
@@ -92,7 +96,8 @@ impl Engine {
         clock: Arc<dyn Clock>,
         settings: Settings,
     ) -> Self {
-        Self { registry: Arc::new(registry), store, queue, logs, clock, settings, observer: Arc::new(observe::Nobody) }
+        let (registry, observer) = (Arc::new(registry), Arc::new(observe::Nobody));
+        Self { registry, store, queue, logs, clock, settings, observer, closed: Arc::default() }
     }
 
     /// Tells `observer` from here on; without one, nobody is told anything.

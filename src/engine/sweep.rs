@@ -30,6 +30,8 @@ pub struct SweepReport {
     pub live: u64,
     pub late: u64,
     pub stuck: u64,
+    /// Runs that stay in a phase that nothing is delivered to.
+    pub closed: u64,
     pub breaches: Vec<Breach>,
 }
 
@@ -43,6 +45,7 @@ pub struct Breach {
 enum Found {
     Moving,
     Resent,
+    Closed,
     Retired,
 }
 
@@ -88,6 +91,7 @@ impl Engine {
                     match found {
                         Ok(Found::Moving) => {}
                         Ok(Found::Resent) => report.resent += 1,
+                        Ok(Found::Closed) => report.closed += 1,
                         Ok(Found::Retired) => report.retired += 1,
                         Err(error) => {
                             tracing::warn!(%error, "the sweep could not look after a run");
@@ -143,6 +147,11 @@ impl Engine {
                 if look.stuck {
                     let (queue, late) = (spec.queue(&run.phase), now.since(run.deadline_at).as_secs());
                     tracing::error!(run = %id, queue, late, code = "run_stuck", "a run is long past its budget: does its function run?");
+                }
+                if let Some(why) = self.closed(spec.name, &run.phase) {
+                    // It has its ticket in the queue already, or gets one when somebody listens there again.
+                    tracing::info!(run = %id, phase = run.phase, why, code = "phase_closed", "a run stays where it is");
+                    return Ok(Found::Closed);
                 }
                 if !look.late {
                     return Ok(Found::Moving);

@@ -6,6 +6,7 @@ mod support;
 mod budgets;
 mod chain;
 mod chronicle;
+mod closed;
 mod documents;
 mod effects;
 mod events;
