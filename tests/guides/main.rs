@@ -71,20 +71,27 @@ async fn the_migration_page_works_as_it_stands_there() {
 
 /// A run that does not move, and the last resort of the guide.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_whose_function_is_off_shows_it_and_is_ended_through_its_poison_function() {
+async fn a_run_whose_function_is_off_says_so_and_is_ended_through_its_poison_function() {
     let data = tempfile::tempdir().expect("a folder");
-    let start = Start::embedded(data.path()).setting("AzureWebJobs.probe_deploy.Disabled", "true");
-    let local = Local::start(&start).await;
+    let local = Local::start(&Start::embedded(data.path())).await;
+    let drill = json!({"drill": {"phase": "deploy", "action": "block"}});
     let caller = Caller::of(&local.base);
-    let (_, started) = caller.post("/api/probe/start", &json!({})).await;
+    let (_, started) = caller.post("/api/probe/start", &drill).await;
     let path = format!("/api/runs/{}", started["id"].as_str().expect("an id"));
-    let stuck = caller.until(&path, |run| run["phase"] == "deploy").await;
-    assert_eq!(stuck["why"]["kind"], "next_phase", "{stuck:#}");
-    assert_eq!(caller.post(&format!("{path}/terminate"), &json!({})).await.0, 202);
-    let (_, cancelled) = caller.get(&path).await;
-    assert_eq!(cancelled["why"]["kind"], "cancellation", "its function is off: {cancelled:#}");
+    caller.until(&path, |run| run["why"]["kind"] == "condition").await;
+    local.stop().await;
 
-    let ticket = json!({"run": started["id"], "phase": "deploy", "seq": cancelled["seq"]}).to_string();
+    let off = "AzureWebJobs.probe_deploy.Disabled";
+    let local = Local::start(&Start::embedded(data.path()).setting(off, "true")).await;
+    let caller = Caller::of(&local.base);
+    let (status, refused) = caller.post("/api/probe/start", &json!({})).await;
+    assert_eq!((status, &refused["code"]), (409, &json!("pipeline_disabled")), "{refused:#}");
+    assert_eq!(caller.post(&format!("{path}/terminate"), &json!({})).await.0, 202);
+    let (_, stuck) = caller.get(&path).await;
+    assert_eq!(stuck["why"]["kind"], "disabled", "{stuck:#}");
+    assert!(stuck["why"]["reason"].as_str().is_some_and(|reason| reason.contains(off)), "{stuck:#}");
+
+    let ticket = json!({"run": started["id"], "phase": "deploy", "seq": stuck["seq"]}).to_string();
     let by_hand = caller.request(reqwest::Method::POST, "/admin/functions/probe_deploy_poison");
     let answer = by_hand.json(&json!({"input": ticket})).send().await.expect("an answer");
     assert_eq!(answer.status(), 202);

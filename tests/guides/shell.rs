@@ -1,5 +1,6 @@
 //! A page's commands in one shell, as somebody types them one after the other.
 
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -23,9 +24,12 @@ impl Shell {
     pub async fn run(blocks: &[Block], variables: &[(&str, &str)]) -> Self {
         let script: String = blocks.iter().map(|block| format!("printf '{MARK}\\n'\n{}\n", block.text)).collect();
         let folder = tempfile::tempdir().expect("a folder");
+        let tools = Path::new(env!("CARGO_BIN_EXE_windlass-dev")).parent().expect("a folder");
+        let path = format!("{}:{}", tools.display(), std::env::var("PATH").expect("a path"));
         let child = Command::new("bash")
             .args(["-eu", "-c", &script])
             .current_dir(folder.path())
+            .env("PATH", path)
             .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
