@@ -23,12 +23,14 @@ pub mod ports;
 mod query;
 mod retry;
 mod rows;
+mod schema;
 mod start;
 mod step;
 mod sweep;
 mod tell;
 mod timer;
 pub mod transition;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

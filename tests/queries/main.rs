@@ -9,7 +9,7 @@ use std::path::Path;
 use parser::parse;
 use regex::Regex;
 use windlass::app::telemetry::names::{
-    ANSWER, DELIVERY, KIND, METRICS, Metric, OUTCOME, SERVICE, SERVICES, STATE, STATES,
+    ANSWER, ATTRIBUTES, DELIVERY, KIND, METRICS, Metric, OUTCOME, SERVICE, SERVICES, STATE, STATES,
 };
 use windlass::dev::workbook::{QUERIES, question};
 use windlass::engine::observe::{ANSWERS, OUTCOMES, POISON_KINDS};
@@ -109,6 +109,32 @@ fn a_query_that_is_wrong_is_found() {
 fn every_name_in_a_query_is_one_that_is_sent() {
     for (name, query) in queries() {
         assert_eq!(strange(&query), Vec::<String>::new(), "{name}.kql");
+    }
+}
+
+/// A name that is written anywhere else in the code is one of the list.
+#[test]
+fn the_code_sends_nothing_under_another_name() {
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src/app")];
+    let mut names = BTreeSet::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                names.extend(found(r#""(windlass\.[a-z_.]+)""#, &std::fs::read_to_string(path).expect("a source")));
+            }
+        }
+    }
+    let listed = METRICS.iter().map(|metric| metric.name).chain(ATTRIBUTES).map(str::to_owned).collect();
+    assert_eq!(names, listed);
+}
+
+#[test]
+fn every_attribute_of_a_metric_or_of_a_delivery_is_listed() {
+    for attribute in METRICS.iter().flat_map(|metric| metric.attributes).chain(&DELIVERY) {
+        assert!(ATTRIBUTES.contains(attribute), "{attribute}");
     }
 }
 

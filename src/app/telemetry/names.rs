@@ -23,8 +23,10 @@ pub struct Metric {
 pub const ANSWER: &str = "windlass.answer";
 pub const ATTEMPT: &str = "windlass.attempt";
 pub const CODE: &str = "windlass.code";
+pub const ERROR: &str = "windlass.error";
 pub const INVOCATION: &str = "windlass.invocation";
 pub const KIND: &str = "windlass.kind";
+pub const OPERATION: &str = "windlass.operation";
 pub const OUTCOME: &str = "windlass.outcome";
 pub const PHASE: &str = "windlass.phase";
 pub const PIPELINE: &str = "windlass.pipeline";
@@ -34,7 +36,13 @@ pub const SEQ: &str = "windlass.seq";
 pub const SERVICE: &str = "windlass.service";
 pub const SIGNAL: &str = "windlass.signal";
 pub const STATE: &str = "windlass.state";
+pub const TIMER: &str = "windlass.timer";
 
+/// All attributes of ours, of spans and of metrics.
+pub const ATTRIBUTES: [&str; 17] = [
+    ANSWER, ATTEMPT, CODE, ERROR, INVOCATION, KIND, OPERATION, OUTCOME, PHASE, PIPELINE, QUEUE, RUN, SEQ, SERVICE,
+    SIGNAL, STATE, TIMER,
+];
 /// What a span of a delivery says.
 pub const DELIVERY: [&str; 7] = [RUN, PIPELINE, PHASE, ATTEMPT, SEQ, INVOCATION, ANSWER];
 
