@@ -163,11 +163,10 @@ async fn main() -> ExitCode {
 }
 
 async fn run(command: Command) -> anyhow::Result<()> {
-    let root = root()?;
     match command {
         Command::Up(arguments) => {
             up::up(UpOptions {
-                root,
+                root: root()?,
                 port: arguments.port,
                 data: std::path::absolute(arguments.data).context("--data")?,
                 storage: arguments.storage,
@@ -186,21 +185,26 @@ async fn run(command: Command) -> anyhow::Result<()> {
             })
             .await
         }
-        Command::Package(arguments) => package(root, arguments),
-        Command::Functions { write: true, .. } => functions::write(&root).context("the functions cannot be written"),
-        Command::Functions { .. } => functions::check(&root)
+        Command::Package(arguments) => package(root()?, arguments),
+        Command::Functions { write: true, .. } => functions::write(&root()?).context("the functions cannot be written"),
+        Command::Functions { .. } => functions::check(&root()?)
             .map_err(|differences| anyhow::anyhow!("{}\nrun `windlass-dev functions --write`", differences.join("\n"))),
-        Command::Infra { write: true, .. } => infra::write(&root),
+        Command::Infra { write: true, .. } => infra::write(&root()?),
         Command::Infra { .. } => {
-            let report = infra::check(&root).map_err(|faults| anyhow::anyhow!(faults.join("\n")))?;
+            let report = infra::check(&root()?).map_err(|faults| {
+                anyhow::anyhow!(faults.join(
+                    "
+"
+                ))
+            })?;
             print!("{report}");
             Ok(())
         }
-        Command::Workbook { write: true, .. } => workbook::write(&root),
-        Command::Workbook { .. } => workbook::check(&root),
+        Command::Workbook { write: true, .. } => workbook::write(&root()?),
+        Command::Workbook { .. } => workbook::check(&root()?),
         Command::Settings { file, .. } => check_settings(file.as_deref()),
         Command::Bench { handler, account } => {
-            let handler = handler.unwrap_or_else(|| root.join("target/release/windlass"));
+            let handler = handler.map_or_else(|| root().map(|root| root.join("target/release/windlass")), Ok)?;
             bench::bench(&handler, account.as_deref()).await
         }
         Command::Collector { port, json } => collector::show(port, json).await,

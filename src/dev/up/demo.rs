@@ -76,6 +76,13 @@ pub async fn tell(base: &str, settings: &Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A person, for whom the demo would wait without a word otherwise.
+fn waiting_for(status: &Value) -> String {
+    let person = matches!(status["state"].as_str(), Some("awaiting_approval" | "validating"));
+    let reason = status["why"]["reason"].as_str().filter(|_| person && status["why"]["kind"] == "condition");
+    reason.map(|reason| format!(", waiting for {reason}")).unwrap_or_default()
+}
+
 fn components(status: &Value) -> Vec<String> {
     let listed = status["components"].as_array().into_iter().flatten();
     listed.filter_map(|component| component["name"].as_str().map(str::to_owned)).collect()
@@ -88,8 +95,7 @@ async fn follow(client: &reqwest::Client, base: &str) -> anyhow::Result<Value> {
         let get = |path: String| client.get(format!("{base}{path}")).bearer_auth(DEV_BYPASS_TOKEN).send();
         let status: Value = get("/api/upgrade/status".to_owned()).await?.json().await?;
         let state = status["state"].as_str().unwrap_or_default().to_owned();
-        let waiting = status["waiting_for"].as_str().map(|what| format!(", waiting for {what}")).unwrap_or_default();
-        let line = format!("{state} {}%{waiting}", status["progress"]);
+        let line = format!("{state} {}%{}", status["progress"], waiting_for(&status));
         if line != last {
             println!("== {line}");
             last = line;
