@@ -1,6 +1,7 @@
 //! The composition root: the only place that sees every room.
 
 mod clients;
+pub mod functions;
 pub mod orphan;
 mod readiness;
 mod stores;
@@ -81,9 +82,15 @@ impl App {
                 max_crashes: config.engine.max_crashes,
             },
         );
+        let engine = engine.closing(functions::closed(config));
+        let about_functions = functions::warnings(config);
+        for warning in config.warnings.iter().chain(&about_functions) {
+            tracing::warn!("{warning}");
+        }
         let port = config.server.port;
         let make_missing = config.server.mode == Mode::Development;
-        let readiness = Arc::new(StorageReadiness::new(stores, make_missing));
+        let warnings = config.warnings.len() + about_functions.len();
+        let readiness = Arc::new(StorageReadiness::new(stores, make_missing, warnings));
         let callers = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
         let authority = config.cloud.authority_host.clone();
         let state = HttpState {

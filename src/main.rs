@@ -25,9 +25,6 @@ fn main() -> ExitCode {
 fn run() -> anyhow::Result<()> {
     let config = Config::load(&ProcessEnvironment)?;
     telemetry::begin(&config.telemetry)?;
-    for warning in &config.warnings {
-        tracing::warn!("{warning}");
-    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")?;
     runtime.block_on(async {
         orphan::watch();

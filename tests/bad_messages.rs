@@ -208,9 +208,9 @@ async fn a_run_that_cannot_be_read_fails_its_ticket_until_the_host_gives_it_up()
     let breaking = windlass::engine::ports::Write::Replace { key, version: sound.version, record };
     storage.store().transact(run.id.tag().as_str(), vec![breaking]).await.expect("it is written");
     storage.put("probe-prepare", &run.ticket().to_json()).await;
-    PRODUCT.says(&[STDERR, "invocation of probe-prepare failed", "row cannot be read"]).await;
+    PRODUCT.says(&[STDERR, "invocation of probe_prepare failed", "row cannot be read"]).await;
     PRODUCT.says(&["gives message", "'probe-prepare-poison'"]).await;
-    PRODUCT.says(&[STDERR, "invocation of probe-prepare-poison failed", "row cannot be read"]).await;
+    PRODUCT.says(&[STDERR, "invocation of probe_prepare_poison failed", "row cannot be read"]).await;
     // The poison queue has none of its own: it is kept there.
-    PRODUCT.says(&["probe-prepare-poison", "leaves message", "hidden"]).await;
+    PRODUCT.says(&["probe_prepare_poison", "leaves message", "hidden"]).await;
 }

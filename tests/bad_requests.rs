@@ -254,7 +254,7 @@ async fn a_chunked_body_is_lost_by_a_forwarding_host_which_says_so() {
                 Content-Type: application/json\nTransfer-Encoding: chunked";
     let answer = raw(product, head, &chunked(&upgrade().to_string())).await;
     assert!(answer.starts_with("HTTP/1.1 500") && answer.ends_with("\r\n\r\n"), "{answer}");
-    product.says(&["upgrade-start", "chunked", "Content-Length"]).await;
+    product.says(&["upgrade_start", "chunked", "Content-Length"]).await;
     nothing_is_left(product).await;
 }
 
@@ -300,18 +300,18 @@ async fn forge(product: &Product) {
     let port = handler_setting(product, "FUNCTIONS_CUSTOMHANDLER_PORT");
     let body = json!({"Data": {"ticket": "\"forged\""}, "Metadata": {}}).to_string();
     let paths = [
-        "/probe-build",
+        "/probe_build",
         "/Probe-Build/",
-        "//probe-build",
-        "/api/../probe-build",
-        "/api/runs/%2e%2e/%2e%2e/probe-build",
-        "/api/runs/..%2f..%2fprobe-build",
-        "/api/runs/..%5c..%5cprobe-build",
-        "/api/runs/..\\..\\probe-build",
-        "/api/runs/%252e%252e/%252e%252e/probe-build",
-        "/api/runs/x?/../../../probe-build",
-        "/probe-build-poison",
-        "/windlass-sweep",
+        "//probe_build",
+        "/api/../probe_build",
+        "/api/runs/%2e%2e/%2e%2e/probe_build",
+        "/api/runs/..%2f..%2fprobe_build",
+        "/api/runs/..%5c..%5cprobe_build",
+        "/api/runs/..\\..\\probe_build",
+        "/api/runs/%252e%252e/%252e%252e/probe_build",
+        "/api/runs/x?/../../../probe_build",
+        "/probe_build_poison",
+        "/windlass_sweep",
     ];
     for path in paths {
         for (framing, body) in [

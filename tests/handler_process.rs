@@ -99,6 +99,61 @@ fn everything_that_is_wrong_with_the_settings_is_told_at_once() {
 }
 
 #[test]
+fn settings_that_contradict_one_another_and_slips_are_told_with_what_to_do() {
+    let lines = [
+        ["AzureWebJobsStorage__accountName is set beside AzureWebJobsStorage", "unset AzureWebJobsStorage"],
+        ["WINDLASS_AUTH_TENANT_ID is not set", "WINDLASS_AUTH names entra"],
+        ["WINDLASS_AUTH_AUDIENCE is not set", "WINDLASS_AUTH names entra"],
+        ["PLATFORM_SUBSCRIPTION_ID is not set", "PLATFORM_CONTAINER_APP is set"],
+        ["PLATFORM_RESOURCE_GROUP is not set", "PLATFORM_CONTAINER_APP is set"],
+        ["UPGRADE_STRATEGY is 'bluegreen'", "did you mean blue_green?"],
+        ["UPGRADE_KEEP_IMAGES is '0'", "1 to 1000"],
+        ["WINDLASS_AUTH_TENENT_ID is set, but there is no such setting", "did you mean WINDLASS_AUTH_TENANT_ID?"],
+        ["PLATFROM_RESOURCE_GROUP is set, but there is no such setting", "did you mean PLATFORM_RESOURCE_GROUP?"],
+    ];
+    let output = refused(
+        &[
+            ("FUNCTIONS_CUSTOMHANDLER_PORT", "7"),
+            ("AzureWebJobsStorage", "AccountName=a;AccountKey=a2V5"),
+            ("AzureWebJobsStorage__accountName", "account1"),
+            ("WINDLASS_AUTH", "entra"),
+            ("WINDLASS_AUTH_TENENT_ID", "11111111-2222-3333-4444-555555555555"),
+            ("PLATFORM_CONTAINER_APP", "platform"),
+            ("PLATFROM_RESOURCE_GROUP", "platform"),
+            ("UPGRADE_STRATEGY", "bluegreen"),
+            ("UPGRADE_KEEP_IMAGES", "0"),
+        ],
+        &[],
+    );
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    for words in lines {
+        assert!(said.lines().any(|line| words.iter().all(|word| line.contains(word))), "{words:?} in {said}");
+    }
+    assert_eq!(said.lines().count(), lines.len(), "{said}");
+}
+
+#[test]
+fn a_key_vault_reference_that_was_not_resolved_never_passes_for_the_secret() {
+    let fixed = [("FUNCTIONS_CUSTOMHANDLER_PORT", "7"), ("AzureWebJobsStorage", "AccountName=a;AccountKey=a2V5")];
+    let token = |text| [("UPGRADE_GIT_TOKEN", text), ("UPGRADE_GIT_REMOTE", "https://git.example/platform")];
+    let uri = "@Microsoft.KeyVault(SecretUri=https://vault1.vault.azure.net/secrets/git-token/)";
+    let names = "@Microsoft.KeyVault(VaultName=vault1;SecretName=git-token)";
+    let who = ["UPGRADE_GIT_TOKEN", "vault 'vault1'", "secret 'git-token'"];
+    for text in [uri, names] {
+        let given = [&fixed[..], &token(text)].concat();
+        refused(&given, &[&who[..], &["Key Vault Secrets User", "keyVaultReferenceIdentity"]].concat());
+        let local = [&given[..], &[("AZURE_FUNCTIONS_ENVIRONMENT", "Development")]].concat();
+        refused(&local, &[&who[..], &["az keyvault secret show --vault-name vault1 --name git-token"]].concat());
+    }
+    let storage = [("FUNCTIONS_CUSTOMHANDLER_PORT", "7"), ("AzureWebJobsStorage", names)];
+    let output = refused(&storage, &["AzureWebJobsStorage is a Key Vault reference"]);
+    assert_eq!(String::from_utf8_lossy(&output.stderr).lines().count(), 1, "and nothing else is wrong with it");
+    let pasted = [&fixed[..], &token("@Microsoft.KeyVault(VaultName=vault1;SecretName=pl4nted/+)")].concat();
+    let output = refused(&pasted, &["UPGRADE_GIT_TOKEN is a Key Vault reference that cannot be read"]);
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("pl4nted"));
+}
+
+#[test]
 fn started_by_hand_it_says_who_should_start_it() {
     refused(&[], &["FUNCTIONS_CUSTOMHANDLER_PORT is not set", "Functions host"]);
 }
@@ -199,7 +254,7 @@ fn it_goes_on_when_nobody_reads_what_it_says() {
     until("the handler's first answer", || is_up(port));
     let body = "no envelope";
     let invocation = format!(
-        "POST /probe-build HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUser-Agent: Azure-Functions-Host/4.1037.0.0\r\n\
+        "POST /probe_build HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUser-Agent: Azure-Functions-Host/4.1037.0.0\r\n\
          Transfer-Encoding: chunked\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n",
         body.len()
     );

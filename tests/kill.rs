@@ -115,7 +115,7 @@ async fn start_all(base: String) -> Vec<RunId> {
 async fn keep_sweeping(base: String) {
     let caller = Caller::of(&base);
     loop {
-        let sweep = caller.request(reqwest::Method::POST, "/admin/functions/windlass-sweep");
+        let sweep = caller.request(reqwest::Method::POST, "/admin/functions/windlass_sweep");
         let _ = sweep.json(&serde_json::json!({})).send().await;
         tokio::time::sleep(Duration::from_secs(1)).await;
     }

@@ -86,20 +86,20 @@ fn every_fault_of_the_hosts_files_is_told_at_once_with_its_file() {
     let repository = Repository::new();
     repository.edit("host.json", r#""version": "2.0""#, r#""version": "1.0""#);
     repository.edit("host.json", r#""batchSize": 16"#, r#""batchSise": 16"#);
-    repository.edit("functions/probe-build/function.json", "probe-build", "Probe_Build");
+    repository.edit("functions/probe_build/function.json", "probe-build", "Probe_Build");
     repository.edit("functions/health/function.json", "httpTrigger", "httpTriger");
-    repository.edit("functions/windlass-sweep/function.json", "*/30 * * * * *", "%SWEEP%");
+    repository.edit("functions/windlass_sweep/function.json", "*/30 * * * * *", "%SWEEP%");
     repository.write("functions/runs/function.json", "{");
     refused(
         &mut repository.up(&[]),
         &[
             "host.json: version is not",
             "batchSise",
-            "probe-build/function.json: ",
+            "probe_build/function.json: ",
             "'Probe_Build'",
             "health/function.json: ",
             "'httptriger'",
-            "windlass-sweep/function.json: ",
+            "windlass_sweep/function.json: ",
             "'SWEEP'",
             "runs/function.json: is no JSON",
         ],

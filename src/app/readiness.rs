@@ -17,11 +17,13 @@ pub struct StorageReadiness {
     /// On a developer's machine nobody else makes tables, queues and containers; in Azure the infrastructure does.
     make_missing: bool,
     prepared: AtomicBool,
+    warnings: usize,
 }
 
 impl StorageReadiness {
-    pub fn new(stores: Stores, make_missing: bool) -> Self {
-        Self { stores, make_missing, prepared: AtomicBool::new(false) }
+    /// `warnings` is how many settings are likely not meant as they are.
+    pub fn new(stores: Stores, make_missing: bool, warnings: usize) -> Self {
+        Self { stores, make_missing, prepared: AtomicBool::new(false), warnings }
     }
 
     /// Makes what is missing, again and again until it is there.
@@ -45,5 +47,9 @@ impl Readiness for StorageReadiness {
             true => self.stores.runs.get("health", "probe").await.err().map(|error| error.to_string()),
         };
         vec![Check { name: "storage", fault }]
+    }
+
+    fn warnings(&self) -> usize {
+        self.warnings
     }
 }

@@ -62,11 +62,7 @@ impl Stores {
 
 /// Every queue that a function listens to.
 pub fn queues(specs: &[&PipelineSpec]) -> Vec<String> {
-    Function::of(specs)
-        .into_iter()
-        .filter(|(_, function)| matches!(function, Function::Phase { .. } | Function::Poison { .. }))
-        .map(|(name, _)| name)
-        .collect()
+    Function::of(specs).into_iter().filter_map(|(_, function)| function.queue()).collect()
 }
 
 /// Every container that something is written to.

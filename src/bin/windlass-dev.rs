@@ -1,6 +1,6 @@
 //! What a developer runs: everything local, packaging, generated files, a simulated Azure.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use windlass::dev::azure::SimOptions;
 use windlass::dev::host::HttpMode;
 use windlass::dev::up::{Azure, UpOptions};
-use windlass::dev::{azure, bench, functions, package, up};
+use windlass::dev::{azure, bench, functions, package, settings_check, up, workbook};
 
 #[derive(Parser)]
 #[command(version, about = "Windlass on a developer's machine")]
@@ -22,15 +22,8 @@ struct Arguments {
 enum Command {
     /// Run everything locally: Functions host, handler, storage, Azure
     Up(Up),
-    /// Stage the folder that a Functions host runs, and that a zip for Azure is made of
-    Package {
-        /// The handler's program; the release build if none is given
-        #[arg(long)]
-        handler: Option<PathBuf>,
-        /// The folder to make
-        #[arg(long, default_value = "dist")]
-        out: PathBuf,
-    },
+    /// Stage the folder that a Functions host runs; with --zip make the zip that Azure is given
+    Package(Package),
     /// The functions that host.json and functions/ describe
     Functions {
         /// Fail if a file differs from what the pipelines and routes ask for
@@ -39,6 +32,23 @@ enum Command {
         /// Write the files
         #[arg(long)]
         write: bool,
+    },
+    /// The Azure Monitor workbook that the queries in infra/queries/ make
+    Workbook {
+        /// Fail if infra/workbook.json differs from what the queries make of it
+        #[arg(long, conflicts_with = "write", required_unless_present = "write")]
+        check: bool,
+        /// Write the file
+        #[arg(long)]
+        write: bool,
+    },
+    /// What the handler would say about its settings
+    Settings {
+        /// Print everything that is wrong or likely not meant; fail if the handler would not start
+        #[arg(long, required = true)]
+        check: bool,
+        /// A local.settings.json, taken for a developer's unless it says otherwise; without it, this process's environment
+        file: Option<PathBuf>,
     },
     /// Measure a handler; `tests/bench` builds what is needed and calls this
     Bench {
@@ -89,6 +99,22 @@ struct Up {
     /// Milliseconds that a step of a simulated image build takes
     #[arg(long, default_value_t = 400)]
     pace: u64,
+}
+
+#[derive(clap::Args)]
+struct Package {
+    /// The handler's program; the release build if none is given, and with --zip one that is built for the platform
+    #[arg(long)]
+    handler: Option<PathBuf>,
+    /// The folder or zip to make; dist, or windlass.zip with --zip
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Build the handler for Azure and make a zip: the same bytes from the same commit
+    #[arg(long)]
+    zip: bool,
+    /// Look into a zip instead, and tell everything that would keep it from running on Azure
+    #[arg(long, value_name = "ZIP", conflicts_with_all = ["handler", "out", "zip"])]
+    check: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -142,15 +168,13 @@ async fn run(command: Command) -> anyhow::Result<()> {
             })
             .await
         }
-        Command::Package { handler, out } => {
-            let handler = handler.unwrap_or_else(|| root.join("target/release/windlass"));
-            package::stage(&root, &handler, &out)?;
-            println!("staged {}; try it with: func start --script-root {}", out.display(), out.display());
-            Ok(())
-        }
+        Command::Package(arguments) => package(root, arguments),
         Command::Functions { write: true, .. } => functions::write(&root).context("the functions cannot be written"),
         Command::Functions { .. } => functions::check(&root)
             .map_err(|differences| anyhow::anyhow!("{}\nrun `windlass-dev functions --write`", differences.join("\n"))),
+        Command::Workbook { write: true, .. } => workbook::write(&root),
+        Command::Workbook { .. } => workbook::check(&root),
+        Command::Settings { file, .. } => check_settings(file.as_deref()),
         Command::Bench { handler, account } => {
             let handler = handler.unwrap_or_else(|| root.join("target/release/windlass"));
             bench::bench(&handler, account.as_deref()).await
@@ -163,6 +187,35 @@ async fn run(command: Command) -> anyhow::Result<()> {
             }
             tokio::signal::ctrl_c().await.context("no signals")
         }
+    }
+}
+
+fn package(root: PathBuf, Package { handler, out, zip, check }: Package) -> anyhow::Result<()> {
+    if let Some(zip) = check {
+        return package::check_file(&zip);
+    }
+    if zip {
+        let out = out.unwrap_or_else(|| "windlass.zip".into());
+        return package::make(&package::Make { root, handler, out });
+    }
+    let (handler, out) =
+        (handler.unwrap_or_else(|| root.join("target/release/windlass")), out.unwrap_or_else(|| "dist".into()));
+    package::stage(&root, &handler, &out)?;
+    println!("staged {}; try it with: func start --script-root {}", out.display(), out.display());
+    Ok(())
+}
+
+fn check_settings(file: Option<&Path>) -> anyhow::Result<()> {
+    let verdict = settings_check::check(file)?;
+    for fault in &verdict.faults {
+        println!("wrong: {fault}");
+    }
+    for warning in &verdict.warnings {
+        println!("warning: {warning}");
+    }
+    match verdict.faults.len() {
+        0 => Ok(()),
+        wrong => anyhow::bail!("the handler would not start: {wrong} settings to put right"),
     }
 }
 

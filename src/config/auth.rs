@@ -1,6 +1,6 @@
 //! Who may establish a caller's identity. Nobody, unless told.
 
-use super::reader::Reader;
+use super::reader::{Reader, one_of};
 use super::server::Mode;
 use super::setting::{Kind, Setting};
 
@@ -12,13 +12,15 @@ pub const SOURCES: Setting = Setting::new(
 );
 
 pub const TENANT: Setting =
-    Setting::new("WINDLASS_AUTH_TENANT_ID", Kind::Guid, "The tenant that callers must belong to. Required by `entra`.");
+    Setting::new("WINDLASS_AUTH_TENANT_ID", Kind::Guid, "The tenant that callers must belong to.")
+        .required("by `entra` and `easyauth`");
 
 pub const AUDIENCES: Setting = Setting::new(
     "WINDLASS_AUTH_AUDIENCE",
     Kind::List,
-    "The audiences of accepted tokens: the API's client id, its application id URI, or both. Required by `entra`.",
-);
+    "The audiences of accepted tokens: the API's client id, its application id URI, or both.",
+)
+.required("by `entra`");
 
 pub const CLIENTS: Setting = Setting::new(
     "WINDLASS_AUTH_CLIENT_IDS",
@@ -39,6 +41,8 @@ pub const BYPASS_ROLES: Setting = Setting::new(
     "The roles of the caller that the development bypass makes up.",
 )
 .or("UpgradeAdmin");
+
+const KNOWN: &[&str] = &["entra", "easyauth", "dev_bypass"];
 
 /// Each source is on only if it is here. The default is none.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -76,9 +80,9 @@ pub(super) fn load(reader: &mut Reader<'_>, mode: Mode) -> Option<AuthConfig> {
     let sources = reader.list(&SOURCES);
     let named = |word: &str| sources.iter().any(|source| source.eq_ignore_ascii_case(word));
     let (entra, easyauth, bypass) = (named("entra"), named("easyauth"), named("dev_bypass"));
-    let known = ["entra", "easyauth", "dev_bypass"];
-    if sources.iter().any(|source| !known.iter().any(|word| source.eq_ignore_ascii_case(word))) {
-        reader.wrong(&SOURCES, "name sources of these: entra, easyauth, dev_bypass");
+    let known = |source: &str| KNOWN.iter().any(|word| source.eq_ignore_ascii_case(word));
+    if let Some(unknown) = sources.iter().find(|source| !known(source)) {
+        reader.wrong(&SOURCES, &one_of(unknown, KNOWN).replace("one of", "one or more of"));
     }
     if bypass && mode == Mode::Production {
         reader.fault(
@@ -99,6 +103,10 @@ pub(super) fn load(reader: &mut Reader<'_>, mode: Mode) -> Option<AuthConfig> {
                 reader.wrong(setting, "set it, because WINDLASS_AUTH names entra");
             }
         }
+    }
+    let of_tokens: Vec<_> = [&AUDIENCES, &CLIENTS].into_iter().filter(|setting| reader.is_set(setting)).collect();
+    for setting in of_tokens.into_iter().filter(|_| !entra) {
+        reader.warn(format!("{} is set, but WINDLASS_AUTH does not name entra: it does nothing", setting.name));
     }
     if easyauth && !reader.is_set(&TENANT) {
         reader.wrong(

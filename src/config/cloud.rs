@@ -14,16 +14,19 @@ pub const CLOUD: Setting = Setting::new(
 .or("public");
 
 pub const ARM_ENDPOINT: Setting =
-    Setting::new("AZURE_ARM_ENDPOINT", Kind::Url, "The Resource Manager of a custom cloud.");
+    Setting::new("AZURE_ARM_ENDPOINT", Kind::Url, "The Resource Manager of a custom cloud.").required(BY_CUSTOM);
 
 pub const AUTHORITY_HOST: Setting =
-    Setting::new("AZURE_AUTHORITY_HOST", Kind::Url, "The Entra authority of a custom cloud.");
+    Setting::new("AZURE_AUTHORITY_HOST", Kind::Url, "The Entra authority of a custom cloud.").required(BY_CUSTOM);
 
 pub const STORAGE_SUFFIX: Setting = Setting::new(
     "AZURE_STORAGE_SUFFIX",
     Kind::Text,
     "What follows `<account>.blob.` in the storage addresses of a custom cloud, for example core.windows.net.",
-);
+)
+.required(BY_CUSTOM);
+
+const BY_CUSTOM: &str = "by `custom`";
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CloudConfig {
@@ -42,7 +45,17 @@ pub(super) fn load(reader: &mut Reader<'_>, mode: Mode) -> Option<CloudConfig> {
     let arm = reader.endpoint(&ARM_ENDPOINT, mode);
     let authority = reader.endpoint(&AUTHORITY_HOST, mode);
     let suffix = reader.parsed(&STORAGE_SUFFIX, "give a domain name, with a port if need be", storage_suffix);
-    match cloud? {
+    let cloud = cloud?;
+    if cloud != "custom" {
+        // Workload identities bring an authority with them.
+        for setting in [&ARM_ENDPOINT, &STORAGE_SUFFIX] {
+            if reader.is_set(setting) {
+                let problem = format!("is set, but AZURE_CLOUD is '{cloud}', which has its own");
+                reader.fault(setting, &problem, "unset it, or set AZURE_CLOUD to custom");
+            }
+        }
+    }
+    match cloud {
         "usgovernment" => {
             known("https://management.usgovcloudapi.net", "https://login.microsoftonline.us", "core.usgovcloudapi.net")
         }

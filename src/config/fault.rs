@@ -18,19 +18,18 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Why the product does not start. Prints one line a fault.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ConfigFaults(pub Vec<Fault>);
+/// Why the product does not start. Prints one line each.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ConfigFaults {
+    pub faults: Vec<Fault>,
+    /// What is likely not meant either: a misspelt name may be the cause of one that is not set.
+    pub warnings: Vec<String>,
+}
 
 impl fmt::Display for ConfigFaults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, fault) in self.0.iter().enumerate() {
-            if index > 0 {
-                writeln!(f)?;
-            }
-            fault.fmt(f)?;
-        }
-        Ok(())
+        let lines = self.faults.iter().map(Fault::to_string).chain(self.warnings.iter().cloned());
+        f.write_str(&lines.collect::<Vec<_>>().join("\n"))
     }
 }
 

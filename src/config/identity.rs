@@ -10,10 +10,12 @@ pub const CLIENT_ID: Setting = Setting::new(
     "AZURE_CLIENT_ID",
     Kind::Guid,
     "The client id of the user-assigned identity that deploys; the system-assigned one if unset.",
-);
+)
+.required("with `AZURE_FEDERATED_TOKEN_FILE`");
 
 pub const TENANT_ID: Setting =
-    Setting::new("AZURE_TENANT_ID", Kind::Guid, "The tenant of the identity; needed with a federated token file only.");
+    Setting::new("AZURE_TENANT_ID", Kind::Guid, "The tenant of the identity; of use with a federated token file only.")
+        .required("with `AZURE_FEDERATED_TOKEN_FILE`");
 
 pub const IDENTITY_ENDPOINT: Setting = Setting::new(
     "IDENTITY_ENDPOINT",

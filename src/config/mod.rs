@@ -8,15 +8,18 @@ mod component;
 mod engine;
 mod environment;
 mod fault;
+mod functions;
 mod identity;
 mod reader;
 mod rollout;
 mod secret;
 mod server;
 mod setting;
+mod slips;
 mod storage;
 mod telemetry;
 mod upgrade;
+mod vault;
 
 #[cfg(test)]
 mod tests;
@@ -27,11 +30,13 @@ pub use component::Component;
 pub use engine::EngineConfig;
 pub use environment::{Environment, ProcessEnvironment};
 pub use fault::{ConfigFaults, Fault};
+pub use functions::SwitchedOff;
 pub use identity::IdentityConfig;
 pub use rollout::{RolloutConfig, StrategyConfig};
 pub use secret::Secret;
 pub use server::{Mode, ServerConfig};
 pub use setting::{Kind, Setting};
+pub use slips::nearest;
 pub use storage::StorageConfig;
 pub use telemetry::{LogFormat, TelemetryConfig};
 pub use upgrade::UpgradeConfig;
@@ -92,9 +97,6 @@ pub const SETTINGS: &[Setting] = &[
     telemetry::FORMAT,
 ];
 
-/// Names with this prefix belong to the product: one that it does not know is likely a slip of the pen.
-const OWN_PREFIX: &str = "WINDLASS_";
-
 /// All settings, checked. Holds secrets only as [`Secret`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Config {
@@ -109,6 +111,8 @@ pub struct Config {
     pub rollout: RolloutConfig,
     pub engine: EngineConfig,
     pub telemetry: TelemetryConfig,
+    /// `AzureWebJobs.<function>.Disabled`
+    pub switched_off: Vec<SwitchedOff>,
     /// What works, but is likely not what was meant. To be logged once at the start.
     pub warnings: Vec<String>,
 }
@@ -120,6 +124,7 @@ impl Config {
         let mut reader = Reader::new(environment);
         let reader = &mut reader;
         let mode = server::mode(reader);
+        vault::refuse(environment, reader, mode);
         let server = server::load(reader, mode);
         let storage = storage::load(reader, mode);
         let table = storage::table(reader);
@@ -133,11 +138,16 @@ impl Config {
             &upgrade::GIT_REMOTE,
             upgrade.as_ref().and_then(|upgrade| upgrade.git_remote.as_ref()),
         );
+        upgrade::check_place(reader, &[&upgrade::REGISTRY, &rollout::CONTAINER_APP]);
         let engine = engine::load(reader);
         let telemetry = telemetry::load(reader);
-        warn_of_unknown_names(environment, reader);
+        let switched_off = functions::load(environment, reader);
+        slips::warn_of_names(environment, reader);
 
-        let warnings = std::mem::take(&mut reader.warnings);
+        let (faults, warnings) = (std::mem::take(&mut reader.faults), std::mem::take(&mut reader.warnings));
+        if !faults.is_empty() {
+            return Err(ConfigFaults { faults, warnings });
+        }
         let complete = || {
             Some(Self {
                 server: server?,
@@ -150,24 +160,11 @@ impl Config {
                 rollout: rollout?,
                 engine: engine?,
                 telemetry: telemetry?,
+                switched_off,
                 warnings,
             })
         };
-        match complete() {
-            Some(config) if reader.faults.is_empty() => Ok(config),
-            _ => Err(ConfigFaults(std::mem::take(&mut reader.faults))),
-        }
-    }
-}
-
-fn warn_of_unknown_names(environment: &dyn Environment, reader: &mut Reader<'_>) {
-    let mut unknown: Vec<_> = environment
-        .names()
-        .into_iter()
-        .filter(|name| name.starts_with(OWN_PREFIX) && !SETTINGS.iter().any(|setting| setting.name == name))
-        .collect();
-    unknown.sort();
-    for name in unknown {
-        reader.warn(format!("{name} is set, but there is no such setting: it does nothing"));
+        // A loader that gives nothing has left a fault.
+        complete().ok_or_else(ConfigFaults::default)
     }
 }

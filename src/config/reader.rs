@@ -7,6 +7,8 @@ use super::fault::Fault;
 use super::secret::Secret;
 use super::server::Mode;
 use super::setting::{Kind, Setting};
+use super::slips::nearest;
+use super::vault::is_reference;
 use crate::model::redact;
 
 /// Every method answers `None` (or an empty list) for a setting that is unset or wrong; wrong ones leave a fault.
@@ -26,8 +28,9 @@ impl<'a> Reader<'a> {
         self.given(setting).or_else(|| setting.default.map(str::to_owned))
     }
 
+    /// Whether something stands there, be it right or wrong.
     pub fn is_set(&self, setting: &Setting) -> bool {
-        self.given(setting).is_some()
+        self.raw(setting).is_some()
     }
 
     pub fn secret(&self, setting: &Setting) -> Option<Secret> {
@@ -49,7 +52,7 @@ impl<'a> Reader<'a> {
             Kind::Choice(words) => words,
             _ => &[],
         };
-        let remedy = format!("give one of {}", words.join(", "));
+        let remedy = one_of(&self.text(setting).unwrap_or_default(), words);
         self.parsed(setting, &remedy, |text| words.iter().copied().find(|word| word.eq_ignore_ascii_case(text)))
     }
 
@@ -111,6 +114,13 @@ impl<'a> Reader<'a> {
     }
 
     pub fn fault(&mut self, setting: &Setting, problem: &str, remedy: &str) {
+        if !self.raw(setting).is_some_and(|text| is_reference(&text)) {
+            self.unresolved(setting, problem, remedy);
+        }
+    }
+
+    /// The fault of a setting that is a reference, of which nothing else can be told.
+    pub fn unresolved(&mut self, setting: &Setting, problem: &str, remedy: &str) {
         self.faults.push(Fault { setting: setting.name, problem: problem.to_owned(), remedy: remedy.to_owned() });
     }
 
@@ -118,11 +128,22 @@ impl<'a> Reader<'a> {
         self.warnings.push(warning);
     }
 
+    /// A reference is not what it refers to.
     fn given(&self, setting: &Setting) -> Option<String> {
+        self.raw(setting).filter(|text| !is_reference(text))
+    }
+
+    fn raw(&self, setting: &Setting) -> Option<String> {
         let text = self.environment.get(setting.name)?;
         let text = text.trim();
         (!text.is_empty()).then(|| text.to_owned())
     }
+}
+
+/// The remedy for a word that is none of these.
+pub(super) fn one_of(given: &str, words: &[&str]) -> String {
+    let meant = nearest(given, words.iter().copied()).map(|word| format!("; did you mean {word}?"));
+    format!("give one of {}{}", words.join(", "), meant.unwrap_or_default())
 }
 
 const QUOTE_LIMIT: usize = 80;

@@ -2,12 +2,14 @@
 
 use super::reader::Reader;
 use super::setting::{Kind, Setting};
+use super::slips::nearest;
 
 pub const PORT: Setting = Setting::new(
     "FUNCTIONS_CUSTOMHANDLER_PORT",
     Kind::Integer { min: 1, max: 65_535 },
-    "The port on 127.0.0.1 where the Functions host expects the handler; new at every start. Set by the host. Required.",
-);
+    "The port on 127.0.0.1 where the Functions host expects the handler; new at every start. Set by the host.",
+)
+.required("always");
 
 pub const ENVIRONMENT: Setting = Setting::new(
     "AZURE_FUNCTIONS_ENVIRONMENT",
@@ -21,6 +23,8 @@ pub const INSTANCE: Setting = Setting::new(
     Kind::Text,
     "A name for this instance, used in leases and logs. Set by Azure; a random one if unset.",
 );
+
+const DEVELOPMENT: &str = "Development";
 
 /// What the rules of a developer's machine apply to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,12 +46,17 @@ pub struct ServerConfig {
 /// The mode is read first: other concerns depend on it, also when something else is wrong here.
 pub(super) fn mode(reader: &Reader<'_>) -> Mode {
     match reader.text(&ENVIRONMENT) {
-        Some(name) if name.eq_ignore_ascii_case("Development") => Mode::Development,
+        Some(name) if name.eq_ignore_ascii_case(DEVELOPMENT) => Mode::Development,
         _ => Mode::Production,
     }
 }
 
 pub(super) fn load(reader: &mut Reader<'_>, mode: Mode) -> Option<ServerConfig> {
+    let meant = reader.text(&ENVIRONMENT).filter(|name| nearest(name, [DEVELOPMENT]).is_some());
+    if let Some(name) = meant.filter(|_| mode == Mode::Production) {
+        let name = name.escape_debug();
+        reader.warn(format!("{} is '{name}', which is production; did you mean {DEVELOPMENT}?", ENVIRONMENT.name));
+    }
     if !reader.is_set(&PORT) {
         reader.wrong(&PORT, "start this program through the Functions host, or give the port to listen on");
     }

@@ -1,5 +1,7 @@
 //! What a setting is. The concerns declare theirs; [`SETTINGS`](super::SETTINGS) is all of them.
 
+use std::panic::Location;
+
 /// The form of a setting's text; the reader checks against it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
@@ -29,18 +31,29 @@ pub struct Setting {
     pub kind: Kind,
     /// What an unset or empty setting means; `None`: nothing, or the loader decides (the description says which).
     pub default: Option<&'static str>,
+    /// When the handler does not start without it; `None`: never.
+    pub required: Option<&'static str>,
     /// Its value appears in no message.
     pub secret: bool,
     pub description: &'static str,
+    /// The file that declares and reads it.
+    pub file: &'static str,
 }
 
 impl Setting {
+    #[track_caller]
     pub(super) const fn new(name: &'static str, kind: Kind, description: &'static str) -> Self {
-        Self { name, kind, default: None, secret: false, description }
+        let file = Location::caller().file();
+        Self { name, kind, default: None, required: None, secret: false, description, file }
     }
 
     pub(super) const fn or(self, default: &'static str) -> Self {
         Self { default: Some(default), ..self }
+    }
+
+    /// `when` completes "required …".
+    pub(super) const fn required(self, when: &'static str) -> Self {
+        Self { required: Some(when), ..self }
     }
 
     pub(super) const fn secret(self) -> Self {

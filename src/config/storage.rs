@@ -22,13 +22,15 @@ pub const CONNECTION: Setting = Setting::new(
     Kind::Text,
     "The connection string of the function app's storage account. Leave it unset to use an identity.",
 )
+.required("by `account`, unless `AzureWebJobsStorage__accountName` is set")
 .secret();
 
 pub const ACCOUNT: Setting = Setting::new(
     "AzureWebJobsStorage__accountName",
     Kind::Text,
     "The name of the function app's storage account, reached with a managed identity.",
-);
+)
+.required("by `account`, unless `AzureWebJobsStorage` is set");
 
 pub const CLIENT_ID: Setting = Setting::new(
     "AzureWebJobsStorage__clientId",
@@ -64,8 +66,14 @@ pub(super) fn load(reader: &mut Reader<'_>, mode: Mode) -> Option<StorageConfig>
         return Some(StorageConfig::Embedded { dir: dir?.into() });
     }
     if let Some(connection) = connection {
-        if account.is_some() {
-            reader.warn(format!("{} is ignored because {} is set", ACCOUNT.name, CONNECTION.name));
+        for contradicting in
+            [&ACCOUNT, &CLIENT_ID].into_iter().filter(|setting| reader.is_set(setting)).collect::<Vec<_>>()
+        {
+            reader.fault(
+                contradicting,
+                "is set beside AzureWebJobsStorage",
+                "unset AzureWebJobsStorage to use an identity, or unset this to use the connection string",
+            );
         }
         return Some(StorageConfig::ConnectionString(connection));
     }

@@ -38,7 +38,7 @@ fn with(mut base: Settings, pairs: &[(&str, &str)]) -> Settings {
 fn faulty(environment: &Settings) -> BTreeSet<&'static str> {
     match Config::load(environment) {
         Ok(_) => BTreeSet::new(),
-        Err(faults) => faults.0.iter().map(|fault| fault.setting).collect(),
+        Err(faults) => faults.faults.iter().map(|fault| fault.setting).collect(),
     }
 }
 
@@ -87,7 +87,7 @@ fn all_faults_come_at_once_one_line_each() {
     expected.extend(["WINDLASS_AUTH_TENANT_ID", "WINDLASS_AUTH_AUDIENCE"]);
     assert_eq!(faulty(&environment), expected);
     let faults = Config::load(&environment).unwrap_err();
-    assert_eq!(faults.to_string().lines().count(), faults.0.len());
+    assert_eq!(faults.to_string().lines().count(), faults.faults.len());
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn no_secret_is_printed_whether_it_fits_or_not() {
         ],
     );
     let faults = Config::load(&wrong).unwrap_err();
-    assert_eq!(faults.0.len(), 3, "{faults}");
+    assert_eq!(faults.faults.len(), 4, "{faults}");
     assert!(!format!("{faults} {faults:?}").contains(PLANTED), "{faults}");
 }
 
@@ -143,7 +143,7 @@ fn embedded_storage_is_for_development_only() {
 }
 
 #[test]
-fn an_account_name_selects_the_identity_and_a_connection_string_wins_with_a_warning() {
+fn an_account_name_selects_the_identity_and_contradicts_a_connection_string() {
     let identity = settings(&[
         ("FUNCTIONS_CUSTOMHANDLER_PORT", "1"),
         ("AzureWebJobsStorage__accountName", "account1"),
@@ -152,10 +152,8 @@ fn an_account_name_selects_the_identity_and_a_connection_string_wins_with_a_warn
     let expected = StorageConfig::Identity { account: "account1".to_owned(), client_id: Some(TENANT.to_owned()) };
     assert_eq!(Config::load(&identity).unwrap().storage, expected);
 
-    let both = Config::load(&with(production(), &[("AzureWebJobsStorage__accountName", "account1")])).unwrap();
-    assert!(matches!(both.storage, StorageConfig::ConnectionString(_)));
-    assert_eq!(both.warnings.len(), 1);
-
+    let both = with(production(), &[("AzureWebJobsStorage__accountName", "account1")]);
+    assert_eq!(faulty(&both), ["AzureWebJobsStorage__accountName"].into());
     assert_eq!(faulty(&settings(&[("FUNCTIONS_CUSTOMHANDLER_PORT", "1")])), ["AzureWebJobsStorage"].into());
 }
 
@@ -238,10 +236,92 @@ fn callers_are_configured_by_source() {
 }
 
 #[test]
-fn a_name_that_is_no_setting_is_a_warning() {
-    let config = Config::load(&with(production(), &[("WINDLASS_TABEL", "x"), ("OTHER_TABEL", "x")])).unwrap();
-    assert_eq!(config.warnings.len(), 1);
-    assert!(config.warnings[0].starts_with("WINDLASS_TABEL "), "{:?}", config.warnings);
+fn settings_that_contradict_one_another_are_faults_and_useless_ones_warnings() {
+    for (pairs, expected) in [
+        (&[("PLATFORM_CONTAINER_APP", "platform")][..], &["PLATFORM_SUBSCRIPTION_ID", "PLATFORM_RESOURCE_GROUP"][..]),
+        (&[("PLATFORM_ACR_NAME", "images"), ("PLATFORM_SUBSCRIPTION_ID", TENANT)], &["PLATFORM_RESOURCE_GROUP"]),
+        (&[("AZURE_ARM_ENDPOINT", "https://arm.example")], &["AZURE_ARM_ENDPOINT"]),
+        (&[("AZURE_CLOUD", "china"), ("AZURE_STORAGE_SUFFIX", "core.example")], &["AZURE_STORAGE_SUFFIX"]),
+        (&[("AzureWebJobsStorage__clientId", TENANT)], &["AzureWebJobsStorage__clientId"]),
+        (&[("WINDLASS_AUTH", "easyauth")], &["WINDLASS_AUTH_TENANT_ID"]),
+    ] {
+        assert_eq!(faulty(&with(production(), pairs)), expected.iter().copied().collect(), "{pairs:?}");
+    }
+    for pairs in [
+        &[("UPGRADE_GIT_TOKEN", PLANTED)][..],
+        &[("WINDLASS_AUTH_AUDIENCE", "api://windlass")],
+        &[("AZURE_FUNCTIONS_ENVIRONMENT", "Developement")],
+    ] {
+        let warnings = Config::load(&with(production(), pairs)).unwrap().warnings;
+        assert!(warnings.len() == 1 && warnings[0].starts_with(pairs[0].0), "{warnings:?}");
+        assert!(!warnings[0].contains(PLANTED), "{warnings:?}");
+    }
+}
+
+#[test]
+fn a_word_that_is_not_known_is_answered_with_the_one_that_was_likely_meant() {
+    for (name, word, meant) in [
+        ("UPGRADE_STRATEGY", "in-place", "did you mean in_place?"),
+        ("AZURE_CLOUD", "us-government", "did you mean usgovernment?"),
+        ("WINDLASS_AUTH", "easyauth,entre", "did you mean entra?"),
+    ] {
+        let faults =
+            Config::load(&with(production(), &[(name, word), ("WINDLASS_AUTH_TENANT_ID", TENANT)])).unwrap_err();
+        assert!(faults.to_string().contains(meant), "{faults}");
+    }
+    let faults = Config::load(&with(production(), &[("UPGRADE_STRATEGY", "canary")])).unwrap_err();
+    assert!(!faults.to_string().contains("did you mean"), "{faults}");
+}
+
+#[test]
+fn a_name_that_is_no_setting_is_a_warning_with_the_one_that_was_likely_meant() {
+    let slips = [
+        ("WINDLASS_TABEL", "WINDLASS_TABLE"),
+        ("UPGRADE_GIT_REMOT", "UPGRADE_GIT_REMOTE"),
+        ("PLATFROM_ACR_NAME", "PLATFORM_ACR_NAME"),
+        ("windlass_log", "WINDLASS_LOG"),
+    ];
+    for (name, meant) in slips {
+        let warnings = Config::load(&with(production(), &[(name, "x"), ("OTHER_TABEL", "x")])).unwrap().warnings;
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        assert!(
+            warnings[0].starts_with(name) && warnings[0].contains(&format!("did you mean {meant}?")),
+            "{warnings:?}"
+        );
+    }
+    let warnings = Config::load(&with(production(), &[("WINDLASS_BRAKE", "x")])).unwrap().warnings;
+    assert!(warnings.len() == 1 && warnings[0].starts_with("WINDLASS_BRAKE "), "{warnings:?}");
+}
+
+#[test]
+fn a_slip_is_told_beside_the_fault_that_it_causes() {
+    let slipped = [("WINDLASS_AUTH", "easyauth"), ("WINDLASS_AUTH_TENENT_ID", TENANT)];
+    let faults = Config::load(&with(production(), &slipped)).unwrap_err();
+    let lines: Vec<_> = faults.to_string().lines().map(str::to_owned).collect();
+    assert_eq!(lines.len(), 2, "{faults}");
+    assert!(lines[0].starts_with("WINDLASS_AUTH_TENANT_ID is not set"), "{faults}");
+    assert!(lines[1].contains("did you mean WINDLASS_AUTH_TENANT_ID?"), "{faults}");
+}
+
+#[test]
+fn a_key_vault_reference_is_one_fault_whatever_the_setting_and_never_a_value() {
+    const REFERENCE: &str = "@Microsoft.KeyVault(VaultName=vault1;SecretName=the-secret)";
+    for setting in SETTINGS {
+        let environment = with(production(), &[(setting.name, REFERENCE)]);
+        let faults = Config::load(&environment).unwrap_err();
+        assert!(faults.faults.iter().any(|fault| fault.setting == setting.name), "{faults}");
+        assert_eq!(faults.faults.iter().filter(|fault| fault.setting == setting.name).count(), 1, "{faults}");
+        assert!(faults.to_string().contains("'the-secret' in vault 'vault1'"), "{faults}");
+    }
+}
+
+#[test]
+fn a_setting_says_which_file_declares_and_reads_it() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    for setting in SETTINGS {
+        let text = std::fs::read_to_string(folder.join(setting.file)).unwrap();
+        assert!(text.contains(&format!("\"{}\"", setting.name)), "{} is not in {}", setting.name, setting.file);
+    }
 }
 
 /// Notes what it is asked for.

@@ -21,10 +21,14 @@ pub const GIT_TOKEN: Setting =
     Setting::new("UPGRADE_GIT_TOKEN", Kind::Text, "The token with which a private repository is read.").secret();
 
 pub const SUBSCRIPTION: Setting =
-    Setting::new("PLATFORM_SUBSCRIPTION_ID", Kind::Guid, "The subscription that the platform runs in.");
+    Setting::new("PLATFORM_SUBSCRIPTION_ID", Kind::Guid, "The subscription that the platform runs in.")
+        .required(BY_WHAT_IS_THERE);
 
 pub const RESOURCE_GROUP: Setting =
-    Setting::new("PLATFORM_RESOURCE_GROUP", Kind::Text, "The resource group that the platform runs in.");
+    Setting::new("PLATFORM_RESOURCE_GROUP", Kind::Text, "The resource group that the platform runs in.")
+        .required(BY_WHAT_IS_THERE);
+
+const BY_WHAT_IS_THERE: &str = "with `PLATFORM_ACR_NAME` or `PLATFORM_CONTAINER_APP`";
 
 pub const REGISTRY: Setting = Setting::new(
     "PLATFORM_ACR_NAME",
@@ -75,6 +79,9 @@ pub struct UpgradeConfig {
 pub(super) fn load(reader: &mut Reader<'_>, mode: Mode) -> Option<UpgradeConfig> {
     let git_remote = reader.endpoint(&GIT_REMOTE, mode);
     let git_token = reader.secret(&GIT_TOKEN);
+    if git_token.is_some() && !reader.is_set(&GIT_REMOTE) {
+        reader.warn(format!("{} is set without {}: it does nothing", GIT_TOKEN.name, GIT_REMOTE.name));
+    }
     let subscription_id = reader.guid(&SUBSCRIPTION);
     let resource_group = reader.parsed(
         &RESOURCE_GROUP,
@@ -102,4 +109,14 @@ pub(super) fn load(reader: &mut Reader<'_>, mode: Mode) -> Option<UpgradeConfig>
         components: components?,
         workspace_dir,
     })
+}
+
+/// Names in a subscription and a group mean nothing without these.
+pub(super) fn check_place(reader: &mut Reader<'_>, named: &[&Setting]) {
+    let Some(named) = named.iter().find(|setting| reader.is_set(setting)) else { return };
+    for setting in [&SUBSCRIPTION, &RESOURCE_GROUP] {
+        if !reader.is_set(setting) {
+            reader.wrong(setting, &format!("set it, because {} is set", named.name));
+        }
+    }
 }

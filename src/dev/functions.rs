@@ -158,15 +158,12 @@ fn files_of(specs: &[&PipelineSpec]) -> BTreeMap<PathBuf, String> {
         (function.name.to_owned(), vec![trigger, Binding::Http { direction: "out", name: "response" }])
     });
     let others = Function::of(specs).into_iter().map(|(name, function)| {
-        let trigger = match function {
-            Function::Phase { .. } | Function::Poison { .. } => Binding::QueueTrigger {
-                direction: "in",
-                name: "ticket",
-                queue_name: name.clone(),
-                connection: CONNECTION,
-            },
-            Function::Sweep => timer(SWEEP_SCHEDULE),
-            Function::Timer { schedule, .. } => timer(schedule),
+        let trigger = match (function.queue(), function) {
+            (Some(queue_name), _) => {
+                Binding::QueueTrigger { direction: "in", name: "ticket", queue_name, connection: CONNECTION }
+            }
+            (None, Function::Timer { schedule, .. }) => timer(schedule),
+            (None, _) => timer(SWEEP_SCHEDULE),
         };
         (name, vec![trigger])
     });
@@ -241,7 +238,7 @@ mod tests {
         const TIMER: TimerSpec = TimerSpec { name: "probe-look", schedule: "0 */30 * * * *" };
         let spec = PipelineSpec { timers: &[TIMER], ..pipelines::probe::SPEC };
         let files = files_of(&[&spec]);
-        let text = &files[Path::new("functions/probe-look/function.json")];
+        let text = &files[Path::new("functions/probe_look/function.json")];
         let written: serde_json::Value = serde_json::from_str(text).unwrap();
         let binding = serde_json::json!({
             "type": "timerTrigger", "direction": "in", "name": "timer", "schedule": "0 */30 * * * *",

@@ -97,7 +97,10 @@ impl Engine {
             _ => {}
         }
         match held.take(Step::Claim { seq: ticket.seq, expires_at: now + self.settings.lease }).await {
-            Ok(run) => self.work(pipeline.spec, phase, Arc::clone(work), held, run).await,
+            Ok(claimed) => {
+                self.note_delivered(&run, &claimed);
+                self.work(pipeline.spec, phase, Arc::clone(work), held, claimed).await
+            }
             Err(WriteError::Store(error)) => Err(error.into()),
             Err(WriteError::Illegal(IllegalTransition::Held)) => Ok(Acknowledged::Busy),
             Err(WriteError::Illegal(_)) => Ok(Acknowledged::Stale),
@@ -157,7 +160,10 @@ impl Engine {
                 Ok(Acknowledged::Worked)
             }
             Committed::Over => Ok(Acknowledged::Worked),
-            Committed::Lost => Ok(Acknowledged::Stale),
+            Committed::Lost => {
+                self.note_lost(ctx.run(), self.clock.now());
+                Ok(Acknowledged::Stale)
+            }
         }
     }
 

@@ -45,8 +45,10 @@ impl Engine {
             answer => answer,
         };
         match answer {
-            Ok(run) if run.is_ended() => Ok(Committed::Over),
-            Ok(run) => Ok(Committed::Hand(Box::new(run))),
+            Ok(run) => {
+                self.note_answered(ctx.run(), &run);
+                Ok(if run.is_ended() { Committed::Over } else { Committed::Hand(Box::new(run)) })
+            }
             Err(WriteError::Illegal(_) | WriteError::Gone) => Ok(Committed::Lost),
             Err(WriteError::Store(error)) => Err(error.into()),
         }

@@ -4,6 +4,7 @@
 mod announce;
 mod chain;
 mod chronicle;
+mod closed;
 pub mod context;
 mod deliver;
 mod documents;
@@ -14,6 +15,7 @@ mod lease;
 mod leave;
 mod log;
 mod meter;
+pub mod observe;
 mod open;
 pub mod pipeline;
 mod poison;
@@ -30,12 +32,14 @@ mod timer;
 pub mod transition;
 mod waiting;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use chronicle::{Chronicle, ChronicleEntry};
 pub use deliver::{Acknowledged, DeliveryError};
 pub use documents::Updated;
+pub use observe::{Observation, Observer};
 pub use pipeline::{Outcome, Phase, PhaseError, PhaseSpec, Pipeline, PipelineSpec, Registry, Resume, ResumeFn};
 pub use poison::Poisoned;
 pub use query::RunPage;
@@ -80,6 +84,9 @@ pub struct Engine {
     logs: Arc<dyn LogStore>,
     clock: Arc<dyn Clock>,
     settings: Settings,
+    observer: Arc<dyn Observer>,
+    /// By queue, why nobody listens to it.
+    closed: Arc<BTreeMap<String, String>>,
 }
 
 impl Engine {
@@ -91,7 +98,14 @@ impl Engine {
         clock: Arc<dyn Clock>,
         settings: Settings,
     ) -> Self {
-        Self { registry: Arc::new(registry), store, queue, logs, clock, settings }
+        let (registry, observer) = (Arc::new(registry), Arc::new(observe::Nobody));
+        Self { registry, store, queue, logs, clock, settings, observer, closed: Arc::default() }
+    }
+
+    /// Tells `observer` from here on; without one, nobody is told anything.
+    #[must_use]
+    pub fn observed_by(self, observer: Arc<dyn Observer>) -> Self {
+        Self { observer, ..self }
     }
 
     /// By the clock that decides about runs.

@@ -151,7 +151,11 @@ impl Engine {
         };
         match held.take(Step::Abort { failure }).await {
             Err(WriteError::Illegal(_)) => Ok(Started { run: held.run().await, replayed: false }),
-            Ok(_) | Err(WriteError::Gone) => Err(StartError::NotQueued(cause)),
+            Ok(run) => {
+                self.note_ended(&run);
+                Err(StartError::NotQueued(cause))
+            }
+            Err(WriteError::Gone) => Err(StartError::NotQueued(cause)),
             // Whether it was ended is not known: the sweep may yet find it and set it going.
             Err(WriteError::Store(error)) => Err(error.into()),
         }

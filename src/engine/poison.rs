@@ -7,6 +7,7 @@ use super::Engine;
 use super::context::PhaseContext;
 use super::deliver::DeliveryError;
 use super::held::{Held, WriteError};
+use super::observe::Observation;
 use super::ports::{Appended, StoreError};
 use super::transition::Step;
 use crate::model::{Failure, Misread, Ticket};
@@ -75,8 +76,13 @@ impl Engine {
         let work = pipeline.work(&phase).map(AsRef::as_ref);
         let step = self.leave(pipeline.spec, work, &mut ctx, failure).await;
         match held.take(step).await {
-            Ok(run) if run.is_ended() => Ok(Poisoned::RunEnded),
+            Ok(run) if run.is_ended() => {
+                self.observer.observe(&Observation::Poisoned { queue, kind: "ended_run" });
+                self.note_ended(&run);
+                Ok(Poisoned::RunEnded)
+            }
             Ok(run) => {
+                self.observer.observe(&Observation::Poisoned { queue, kind: "fell_back" });
                 self.send(pipeline.spec, &run.ticket(), now).await?;
                 Ok(Poisoned::FellBack)
             }
@@ -90,11 +96,12 @@ impl Engine {
         let digest = hex::encode(Sha256::digest(message.as_bytes()));
         let name = format!("{}/{queue}/{digest}.txt", Self::POISON);
         let bytes = Bytes::copy_from_slice(message.as_bytes());
-        if bytes.is_empty() {
-            return Ok(name);
+        if !bytes.is_empty() {
+            match self.logs.append(&name, 0, bytes).await? {
+                Appended::Written | Appended::Elsewhere { .. } | Appended::Full => {}
+            }
         }
-        match self.logs.append(&name, 0, bytes).await? {
-            Appended::Written | Appended::Elsewhere { .. } | Appended::Full => Ok(name),
-        }
+        self.observer.observe(&Observation::Poisoned { queue, kind: "kept" });
+        Ok(name)
     }
 }

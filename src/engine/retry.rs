@@ -61,6 +61,7 @@ impl Engine {
                 decided => decided?,
             };
             let phase = pipeline.spec.phase(phase).ok_or_else(|| RetryError::NotResumable(no_such_phase(phase)))?;
+            engine.check_open_from(pipeline.spec, phase)?;
             let opening = Opening {
                 pipeline,
                 scope: run.scope.clone(),

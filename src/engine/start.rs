@@ -34,6 +34,9 @@ pub enum StartError {
     UnknownPipeline(String),
     #[error("{} is being changed by run {owner}", scope)]
     Busy { scope: Scope, owner: RunId },
+    /// Nothing is delivered to some of its phases; the reasons say why, and what to do.
+    #[error("pipeline {pipeline} is closed: {}", reasons.join("; "))]
+    Closed { pipeline: &'static str, reasons: Vec<String> },
     #[error("the idempotency key was used for another request, which started run {0}")]
     KeyReused(RunId),
     /// The run was ended again, because nothing would have moved it.
@@ -72,6 +75,7 @@ impl Engine {
             if let Keyed::Started(run) = earlier {
                 return engine.replay(pipeline, *run).await;
             }
+            engine.check_open_from(pipeline.spec, first)?;
             let link = chain::read(engine.store.as_ref(), &opening.scope.tag()).await?;
             if let Some(started) = engine.open(&opening, &earlier, link.as_ref(), &meter).await? {
                 return Ok(started);

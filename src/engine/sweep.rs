@@ -8,6 +8,7 @@ use futures::stream;
 
 use super::Engine;
 use super::chain;
+use super::observe::Observation;
 use super::pipeline::PipelineSpec;
 use super::ports::{StoreError, Stored, Write};
 use super::rows;
@@ -27,6 +28,12 @@ pub struct SweepReport {
     pub unreadable: u64,
     /// Entries that could not be handled this time.
     pub failed: u64,
+    /// Runs that have not ended, those of them whose ticket was overdue, and those long past their budget.
+    pub live: u64,
+    pub late: u64,
+    pub stuck: u64,
+    /// Runs that stay in a phase that nothing is delivered to.
+    pub closed: u64,
     pub breaches: Vec<Breach>,
 }
 
@@ -40,9 +47,19 @@ pub struct Breach {
 enum Found {
     Moving,
     Resent,
+    Closed,
     Retired,
     /// In a phase that this version does not know.
     Foreign,
+}
+
+/// What a look at a run shows, whatever becomes of the look.
+#[derive(Default)]
+struct Look {
+    live: bool,
+    late: bool,
+    stuck: bool,
+    breaches: Vec<Breach>,
 }
 
 impl Engine {
@@ -69,12 +86,16 @@ impl Engine {
                     .buffered(Self::AT_ONCE)
                     .collect::<Vec<_>>()
                     .await;
-                for (found, breaches) in handled {
+                for (found, look) in handled {
                     report.seen += 1;
-                    report.breaches.extend(breaches);
+                    report.live += u64::from(look.live);
+                    report.late += u64::from(look.late);
+                    report.stuck += u64::from(look.stuck);
+                    report.breaches.extend(look.breaches);
                     match found {
                         Ok(Found::Moving) => {}
                         Ok(Found::Resent) => report.resent += 1,
+                        Ok(Found::Closed) => report.closed += 1,
                         Ok(Found::Retired) => report.retired += 1,
                         Ok(Found::Foreign) => report.unreadable += 1,
                         Err(StoreError::Unreadable(row)) => {
@@ -92,6 +113,8 @@ impl Engine {
                 }
             }
         }
+        let SweepReport { live, late, stuck, unreadable, .. } = report;
+        self.observer.observe(&Observation::Swept { live, late, stuck, unreadable });
         Ok(report)
     }
 
@@ -101,10 +124,10 @@ impl Engine {
         partition: &str,
         key: String,
         entry: Stored,
-    ) -> (Result<Found, StoreError>, Vec<Breach>) {
-        let mut breaches = Vec::new();
-        let found = self.look_after_entry(spec, partition, key, entry, &mut breaches).await;
-        (found, breaches)
+    ) -> (Result<Found, StoreError>, Look) {
+        let mut look = Look::default();
+        let found = self.look_after_entry(spec, partition, key, entry, &mut look).await;
+        (found, look)
     }
 
     async fn look_after_entry(
@@ -113,7 +136,7 @@ impl Engine {
         partition: &str,
         key: String,
         entry: Stored,
-        breaches: &mut Vec<Breach>,
+        look: &mut Look,
     ) -> Result<Found, StoreError> {
         let version = entry.version.clone();
         let rows::Entry { run: id, created_at: announced } = schema::read(partition, &key, entry)?;
@@ -121,19 +144,27 @@ impl Engine {
         match self.run(&id).await? {
             None if announced + Self::NEVER_BEGUN > now => Ok(Found::Moving),
             Some(run) if !run.is_ended() => {
-                self.check(&run, breaches).await?;
                 let due = run.next_wake_at().is_none_or(|at| at + self.settings.grace <= now);
-                if run.deadline_at + Self::ESCALATE <= now {
+                let overdue = run.deadline_at + self.settings.grace <= now && run.next_wake_at() > Some(now);
+                look.live = true;
+                look.late = due || overdue;
+                look.stuck = run.deadline_at + Self::ESCALATE <= now;
+                self.check(&run, &mut look.breaches).await?;
+                if look.stuck {
                     let (queue, late) = (spec.queue(&run.phase), now.since(run.deadline_at).as_secs());
                     tracing::error!(run = %id, queue, late, code = "run_stuck", "a run is long past its budget: does its function run?");
+                }
+                if let Some(why) = self.closed(spec.name, &run.phase) {
+                    // It has its ticket in the queue already, or gets one when somebody listens there again.
+                    tracing::info!(run = %id, phase = run.phase, why, code = "phase_closed", "a run stays where it is");
+                    return Ok(Found::Closed);
                 }
                 if self.known(&run).is_none() {
                     let (phase, code) = (run.phase.as_str(), "phase_unknown");
                     tracing::warn!(run = %id, phase, code, "a run waits for a version that knows its phase");
                     return Ok(Found::Foreign);
                 }
-                let overdue = run.deadline_at + self.settings.grace <= now && run.next_wake_at() > Some(now);
-                if !due && !overdue {
+                if !look.late {
                     return Ok(Found::Moving);
                 }
                 self.send(spec, &run.ticket(), now).await?;

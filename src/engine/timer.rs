@@ -8,7 +8,7 @@ use crate::model::Failure;
 /// A timer of a pipeline, known without its clients.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TimerSpec {
-    /// The name of its function too.
+    /// With dashes; its function has underscores for them.
     pub name: &'static str,
     /// Six fields, seconds first: `0 */30 * * * *` is every half hour.
     pub schedule: &'static str,

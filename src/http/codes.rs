@@ -72,6 +72,11 @@ pub const CODES: &[Code] = &[
     code(409, "nothing_to_retry", "The run has succeeded."),
     code(409, "nothing_to_roll_back", "No upgrade has changed the platform yet."),
     code(409, "nothing_to_roll_out", "No container of the app runs an image of the platform's components."),
+    code(
+        409,
+        "pipeline_disabled",
+        "Functions of the pipeline are switched off; the message names them and the settings that do it.",
+    ),
     code(409, "plan_outdated", "The app or the version is not what the plan with this hash was made for."),
     code(409, "plan_refused", "The upgrade is refused as it is asked for; the message tells why."),
     code(409, "rollback_expired", "The time in which a call may go back is over; the message names other ways."),

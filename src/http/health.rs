@@ -17,6 +17,11 @@ use crate::model::redact;
 #[async_trait]
 pub trait Readiness: Send + Sync {
     async fn checks(&self) -> Vec<Check>;
+
+    /// How many settings are likely not meant as they are. What they are is in the log.
+    fn warnings(&self) -> usize {
+        0
+    }
 }
 
 /// One dependency.
@@ -32,6 +37,9 @@ struct Health {
     status: &'static str,
     version: &'static str,
     pipelines: Vec<&'static str>,
+    /// Those of them that cannot be started, because functions of theirs are switched off.
+    disabled: Vec<&'static str>,
+    warnings: usize,
     checks: BTreeMap<&'static str, &'static str>,
 }
 
@@ -47,10 +55,13 @@ pub async fn get(State(state): State<HttpState>) -> Response {
         }
     }
     let ready = checks.iter().all(|check| check.fault.is_none());
+    let names = || state.engine.pipelines().map(|pipeline| pipeline.name);
     let health = Health {
         status: if ready { "ready" } else { "unavailable" },
         version: env!("CARGO_PKG_VERSION"),
-        pipelines: state.engine.pipelines().map(|pipeline| pipeline.name).collect(),
+        pipelines: names().collect(),
+        disabled: names().filter(|name| state.engine.check_open(name).is_err()).collect(),
+        warnings: state.readiness.warnings(),
         checks: checks.iter().map(|check| (check.name, if check.fault.is_none() { "ok" } else { "failing" })).collect(),
     };
     answer::healthy(ready, health)

@@ -49,8 +49,8 @@ struct ProbeStatus {
 /// POST /api/probe/start with an optional [`ProbeInput`]: 202, and the same run again for the same caller and key.
 ///
 /// # Errors
-/// 400 `unknown_phase`, `invalid_seconds` and those of the body and the key; 409 `idempotency_key_reused`;
-/// 503 `not_queued`.
+/// 400 `unknown_phase`, `invalid_seconds` and those of the body and the key; 409 `idempotency_key_reused`,
+/// `pipeline_disabled`; 503 `not_queued`.
 pub async fn start(
     State(state): State<HttpState>,
     caller: Caller,

@@ -59,6 +59,13 @@ impl From<StartError> for ApiError {
                 "run_in_flight",
                 format!("Run {owner} is changing {scope}. Wait for its end, or terminate it."),
             ),
+            StartError::Closed { pipeline, reasons } => Self::conflict(
+                "pipeline_disabled",
+                format!(
+                    "The pipeline {pipeline} is switched off, at least in part: {}. Remove what switches it off, let the                      function app restart, then send the same again.",
+                    reasons.join("; ")
+                ),
+            ),
             StartError::KeyReused(run) => Self::conflict(
                 "idempotency_key_reused",
                 format!(

@@ -3,8 +3,8 @@
 //! The start and the status of each pipeline are functions of their own, so that they are counted, limited and switched
 //! off by themselves; the other routes of an area share one. The host tries the routes in the alphabetical order of the
 //! functions' names and takes the first that fits, so a shared route (`…/{*rest}`) must bear a name behind those of
-//! its area's narrower ones, with and without regard to dashes: `upgrade-views` comes after `upgrade-start` and
-//! `upgrade-status`, where `upgrade` would swallow both. A function's name is no path that a route matches either:
+//! its area's narrower ones, with and without regard to underscores: `upgrade_views` comes after `upgrade_start` and
+//! `upgrade_status`, where `upgrade` would swallow both. A function's name is no path that a route matches either:
 //! what is posted to a name is an invocation, and nobody but the host may send one.
 //!
 //! Who calls is our own matter (`auth/`): `authLevel` is `anonymous` throughout.
@@ -41,19 +41,19 @@ pub const FUNCTIONS: &[HttpFunction] = &[
         serves: &[Endpoint { path: "/api/health", handlers: || get(health::get) }],
     },
     HttpFunction {
-        name: "probe-release",
+        name: "probe_release",
         methods: &["post"],
         route: "api/probe/{id}/release",
         serves: &[Endpoint { path: "/api/probe/{id}/release", handlers: || post(probe::release) }],
     },
     HttpFunction {
-        name: "probe-start",
+        name: "probe_start",
         methods: &["post"],
         route: "api/probe/start",
         serves: &[Endpoint { path: "/api/probe/start", handlers: || post(probe::start) }],
     },
     HttpFunction {
-        name: "probe-status",
+        name: "probe_status",
         methods: &["get"],
         route: "api/probe/{id}/status",
         serves: &[Endpoint { path: "/api/probe/{id}/status", handlers: || get(probe::status) }],
@@ -70,25 +70,25 @@ pub const FUNCTIONS: &[HttpFunction] = &[
         ],
     },
     HttpFunction {
-        name: "upgrade-rollback",
+        name: "upgrade_rollback",
         methods: &["post"],
         route: "api/upgrade/rollback",
         serves: &[Endpoint { path: "/api/upgrade/rollback", handlers: || post(upgrade::rollback) }],
     },
     HttpFunction {
-        name: "upgrade-start",
+        name: "upgrade_start",
         methods: &["post"],
         route: "api/upgrade/start",
         serves: &[Endpoint { path: "/api/upgrade/start", handlers: || post(upgrade::start) }],
     },
     HttpFunction {
-        name: "upgrade-status",
+        name: "upgrade_status",
         methods: &["get"],
         route: "api/upgrade/status",
         serves: &[Endpoint { path: "/api/upgrade/status", handlers: || get(upgrade::status) }],
     },
     HttpFunction {
-        name: "upgrade-views",
+        name: "upgrade_views",
         methods: &["get", "post"],
         route: "api/upgrade/{*rest}",
         serves: &[

@@ -20,7 +20,7 @@ pub struct CustomStatus {
 /// What a run that has not ended waits for.
 #[derive(Serialize, Debug, PartialEq)]
 pub struct Why {
-    /// `first_delivery`, `next_phase`, `condition`, `retry`, `signal`, `cancellation` or `worker`.
+    /// `first_delivery`, `next_phase`, `condition`, `retry`, `signal`, `cancellation`, `worker` or `disabled`.
     pub kind: &'static str,
     pub reason: String,
     /// When it goes on, or at the latest is looked after.
@@ -59,8 +59,22 @@ pub fn told_progress(state: &Value) -> Option<u64> {
     Some(told.min(100))
 }
 
+/// Why nobody works on a run, where that is because somebody wants it so.
+pub fn disabled(engine: &Engine, run: &Run) -> Option<String> {
+    let at_work = match &run.progress {
+        Progress::Ended { .. } => true,
+        Progress::Leased { lease } => lease.expires_at > engine.now(),
+        Progress::Ready { .. } => false,
+    };
+    let why = engine.closed(&run.pipeline, &run.phase).filter(|_| !at_work)?;
+    Some(format!("phase {} does not go on: {why}", run.phase))
+}
+
 impl Why {
-    pub fn of(run: &Run) -> Option<Self> {
+    pub fn of(engine: &Engine, run: &Run) -> Option<Self> {
+        if let Some(reason) = disabled(engine, run) {
+            return Some(Self { kind: "disabled", reason, until: run.deadline_at });
+        }
         let (kind, reason, until) = match &run.progress {
             Progress::Ended { .. } => return None,
             Progress::Leased { lease } => {

@@ -28,7 +28,7 @@ use envelope::Envelope;
 /// A function that the host invokes, and what it is for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Function {
-    /// Does a phase's work. Bears the name of its queue.
+    /// Does a phase's work.
     Phase { queue: String },
     /// Receives what was delivered too often from `queue`.
     Poison { queue: String },
@@ -39,7 +39,7 @@ pub enum Function {
 }
 
 /// The name of the sweep's function.
-pub const SWEEP: &str = "windlass-sweep";
+pub const SWEEP: &str = "windlass_sweep";
 /// What the host appends to the name of a queue for messages past maxDequeueCount.
 pub const POISON_SUFFIX: &str = "-poison";
 
@@ -48,18 +48,31 @@ impl Function {
     pub fn of(specs: &[&PipelineSpec]) -> Vec<(String, Self)> {
         let queues = specs.iter().flat_map(|spec| spec.phases.iter().map(|phase| spec.queue(phase.name)));
         let mut functions: Vec<_> = queues
-            .flat_map(|queue| {
-                let poison = format!("{queue}{POISON_SUFFIX}");
-                [(queue.clone(), Self::Phase { queue: queue.clone() }), (poison, Self::Poison { queue })]
-            })
+            .flat_map(|queue| [Self::Phase { queue: queue.clone() }, Self::Poison { queue }])
+            .filter_map(|function| Some((function_name(&function.queue()?), function)))
             .collect();
         functions.push((SWEEP.to_owned(), Self::Sweep));
         let timers = specs.iter().flat_map(|spec| spec.timers);
         functions.extend(
-            timers.map(|timer| (timer.name.to_owned(), Self::Timer { name: timer.name, schedule: timer.schedule })),
+            timers.map(|timer| (function_name(timer.name), Self::Timer { name: timer.name, schedule: timer.schedule })),
         );
         functions
     }
+
+    /// The queue that it listens to.
+    pub fn queue(&self) -> Option<String> {
+        match self {
+            Self::Phase { queue } => Some(queue.clone()),
+            Self::Poison { queue } => Some(format!("{queue}{POISON_SUFFIX}")),
+            Self::Sweep | Self::Timer { .. } => None,
+        }
+    }
+}
+
+/// A queue or a timer as its function is called. App settings on Linux hold no dash, so that a function with one in its
+/// name could not be switched off by `AzureWebJobs.<name>.Disabled`; names of queues, on the other hand, hold no underscore.
+fn function_name(name: &str) -> String {
+    name.replace('-', "_")
 }
 
 #[derive(Clone)]

@@ -225,20 +225,20 @@ const TAMPERINGS: &[Tampering] = &[
     ("a route of the host's own", |dist| change_binding(dist, "runs", "route", json!("admin/x")), "the host's own"),
     (
         "a route twice",
-        |dist| change_binding(dist, "probe-start", "route", json!("api/upgrade/start")),
+        |dist| change_binding(dist, "probe_start", "route", json!("api/upgrade/start")),
         "has the route of",
     ),
     (
         "a queue's name",
-        |dist| change_binding(dist, "probe-build", "queueName", json!("Probe--Build")),
+        |dist| change_binding(dist, "probe_build", "queueName", json!("Probe--Build")),
         "is no queue name",
     ),
     (
         "a connection that is set nowhere",
-        |dist| change_binding(dist, "probe-build", "connection", json!("Elsewhere")),
+        |dist| change_binding(dist, "probe_build", "connection", json!("Elsewhere")),
         "Elsewhere",
     ),
-    ("a schedule", |dist| change_binding(dist, "windlass-sweep", "schedule", json!("daily")), "schedule"),
+    ("a schedule", |dist| change_binding(dist, "windlass_sweep", "schedule", json!("daily")), "schedule"),
     ("no settings", |dist| std::fs::remove_file(dist.join("local.settings.json")).unwrap(), "local.settings.json"),
     (
         "a setting that is no text",

@@ -50,24 +50,38 @@ async fn every_fault_of_every_file_is_told_at_once_with_what_to_do() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_disabled_function_is_not_there() {
+async fn a_disabled_function_is_loaded_and_not_triggered() {
     let mut rig = Setup::new(|_| success())
         .function("jobs", queue("jobs"))
+        .function("more_jobs", queue("more"))
         .function("web", http("web"))
         .function("other", http("other"))
+        .function("zrest", http("{*rest}"))
         .set("AzureWebJobs.Jobs.Disabled", "true")
+        .set("AzureWebJobs_more_jobs_Disabled", "1")
         .set("AzureWebJobs.web.Disabled", "True")
         .set("AzureWebJobs.other.Disabled", "false")
+        .set("AzureWebJobs__other__Disabled", "true")
+        .set("AzureWebJobs.zrest.Disabled", "yes")
         .queues(json!({"messageEncoding": "none"}))
         .start()
         .await;
     rig.store.enqueue("jobs", "x", std::time::Duration::ZERO);
+    rig.store.enqueue("more", "y", std::time::Duration::ZERO);
     let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-    assert!(rig.exchange(&get("/web"), false).await.starts_with("HTTP/1.1 404 "));
+    let refused = rig.exchange(&get("/web"), false).await;
+    assert!(refused.starts_with("HTTP/1.1 404 "), "no other function takes its route: {refused}");
     assert!(rig.exchange(&get("/other"), false).await.starts_with("HTTP/1.1 200 "));
     assert_eq!(rig.next().await.target(), "/other");
     assert!(rig.nothing_came());
-    assert_eq!(rig.store.texts("jobs"), ["x"]);
+    assert_eq!((rig.store.texts("jobs"), rig.store.texts("more")), (vec!["x".to_owned()], vec!["y".to_owned()]));
+    let listed = rig.exchange(&get("/admin/functions"), false).await;
+    for (name, off) in [("jobs", true), ("more_jobs", true), ("web", true), ("other", false), ("zrest", false)] {
+        assert!(listed.contains(&format!("{{\"name\":\"{name}\",\"isDisabled\":{off}}}")), "{name}: {listed}");
+    }
+    let by_hand = "POST /admin/functions/jobs HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}";
+    assert!(rig.exchange(by_hand, false).await.starts_with("HTTP/1.1 202 "));
+    assert_eq!(rig.next().await.target(), "/jobs", "somebody wants it done now");
     rig.host.shutdown().await;
 }
 

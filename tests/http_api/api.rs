@@ -160,6 +160,7 @@ pub struct Api {
     pub engine: Engine,
     pub health: Arc<Health>,
     pub router: Router,
+    state: HttpState,
     pub outside: Arc<Outside>,
     script: Script,
 }
@@ -257,7 +258,14 @@ impl Api {
             }),
             readiness: health.clone(),
         };
-        Self { world, engine, health, router: router(state), outside, script }
+        Self { world, engine, health, router: router(state.clone()), state, outside, script }
+    }
+
+    /// From now on, callers meet a process to which nothing is delivered from these queues. Workers of others go on.
+    pub fn close(&mut self, queues: &[&str]) {
+        let closed = queues.iter().map(|queue| ((*queue).to_owned(), format!("somebody switched {queue} off")));
+        self.state.engine = self.world.engine("api").closing(closed.collect());
+        self.router = router(self.state.clone());
     }
 
     pub fn call(&self, method: &str, path: &str) -> Call<'_> {

@@ -164,7 +164,7 @@ async fn health_needs_no_caller_and_tells_what_is_there() {
     let answer = api.get("/api/health").send().await;
     let expected = json!({
         "status": "ready", "version": env!("CARGO_PKG_VERSION"), "pipelines": ["probe", "upgrade", "rollback", "retention"],
-        "checks": {"queue": "ok", "storage": "ok"},
+        "disabled": [], "warnings": 0, "checks": {"queue": "ok", "storage": "ok"},
     });
     assert_eq!((answer.status, answer.body(), answer.header("cache-control")), (200, expected, "no-store"));
 }

@@ -3,6 +3,7 @@
 mod api;
 mod build_log;
 mod common;
+mod disabled;
 mod going_back;
 mod history;
 mod people;

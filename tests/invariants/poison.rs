@@ -40,7 +40,7 @@ fn i10_a_poison_ticket_ends_its_run_in_whatever_phase_it_is() {
                 world.step().await;
             }
             let ticket = world.stored(&run.id).ticket();
-            let function = format!("probe-{}-poison", ticket.phase);
+            let function = format!("probe_{}_poison", ticket.phase);
             assert_eq!(invoke(&world, &function, &ticket.to_json()).await, 200);
             let ended = world.stored(&run.id);
             assert_eq!(end(&ended), End::Failed);
@@ -60,7 +60,7 @@ fn i10_a_cancelled_run_whose_ticket_is_poison_was_terminated() {
         let world = probe::world();
         let run = world.start(probe::plain()).await;
         let cancelled = world.engine("client").cancel(&run.id, "tester", "a drill").await.expect("a run to cancel");
-        let function = format!("probe-{}-poison", cancelled.phase);
+        let function = format!("probe_{}_poison", cancelled.phase);
         assert_eq!(invoke(&world, &function, &cancelled.ticket().to_json()).await, 200);
         assert_eq!(end(&world.stored(&run.id)), End::Terminated);
         assert_eq!(world.lock_owner(SCOPE), None);
@@ -96,7 +96,7 @@ fn i10_a_message_that_is_no_ticket_is_kept_as_it_is_and_only_once() {
         in_virtual_time(async {
             let world = probe::world();
             for _ in 0..2 {
-                assert_eq!(invoke(&world, "probe-build-poison", message).await, 200);
+                assert_eq!(invoke(&world, "probe_build_poison", message).await, 200);
             }
             let kept = kept(&world);
             let [(name, bytes)] = kept.as_slice() else { panic!("{kept:?}") };
@@ -113,7 +113,7 @@ fn i10_a_message_that_is_no_ticket_is_kept_as_it_is_and_only_once() {
 fn i10_what_is_no_ticket_is_kept_at_its_first_delivery() {
     in_virtual_time(async {
         let world = probe::world();
-        assert_eq!(invoke(&world, "probe-build", "hello").await, 200);
+        assert_eq!(invoke(&world, "probe_build", "hello").await, 200);
         assert_eq!(kept(&world).len(), 1);
     });
 }
@@ -125,11 +125,11 @@ fn i10_a_poison_message_that_could_not_be_handled_comes_again() {
         let run = world.start(probe::plain()).await;
         let ticket = run.ticket().to_json();
         world.arm("get run:", Mode::Before);
-        assert_eq!(invoke(&world, "probe-prepare-poison", &ticket).await, 500);
+        assert_eq!(invoke(&world, "probe_prepare_poison", &ticket).await, 500);
         assert!(!world.stored(&run.id).is_ended());
         world.arm("append windlass-poison", Mode::Before);
-        assert_eq!(invoke(&world, "probe-prepare-poison", "hello").await, 500);
-        assert_eq!(invoke(&world, "probe-prepare-poison", &ticket).await, 200);
+        assert_eq!(invoke(&world, "probe_prepare_poison", "hello").await, 500);
+        assert_eq!(invoke(&world, "probe_prepare_poison", &ticket).await, 200);
         assert!(world.stored(&run.id).is_ended());
     });
 }

@@ -75,11 +75,11 @@ fn a_timer_does_its_round_when_the_host_says_so_and_for_nobody_else() {
     in_virtual_time(async {
         let (world, falls) = world();
         for round in 1..=3 {
-            assert_eq!(invoke(&world, "probe-look", true).await, 200);
+            assert_eq!(invoke(&world, "probe_look", true).await, 200);
             assert_eq!(world.document("probe:1", "rounds"), Some(json!(round)));
         }
-        assert_eq!(invoke(&world, "probe-look", false).await, 404);
-        assert_eq!(invoke(&world, "probe-nothing", true).await, 404);
+        assert_eq!(invoke(&world, "probe_look", false).await, 404);
+        assert_eq!(invoke(&world, "probe_nothing", true).await, 404);
         assert_eq!(world.document("probe:1", "rounds"), Some(json!(3)));
         assert_eq!(falls.load(Ordering::SeqCst), 0, "each timer is found by its name");
     });
@@ -92,10 +92,10 @@ fn a_round_that_fails_or_panics_is_answered_and_the_next_one_comes() {
         for nth in 1..=10 {
             world.arm_nth("transact doc:", nth, Mode::Before);
         }
-        assert_eq!(invoke(&world, "probe-look", true).await, 500);
-        assert_eq!(invoke(&world, "probe-fall", true).await, 500);
+        assert_eq!(invoke(&world, "probe_look", true).await, 500);
+        assert_eq!(invoke(&world, "probe_fall", true).await, 500);
         world.calm();
-        assert_eq!(invoke(&world, "probe-look", true).await, 200);
+        assert_eq!(invoke(&world, "probe_look", true).await, 200);
         assert_eq!((world.document("probe:1", "rounds"), falls.load(Ordering::SeqCst)), (Some(json!(1)), 1));
     });
 }

@@ -11,6 +11,7 @@ pub mod nowhere;
 pub mod outside;
 pub mod platform;
 pub mod probe;
+pub mod recorder;
 pub mod rig;
 pub mod rolled;
 pub mod swap;

@@ -42,9 +42,10 @@ impl Admin {
                 Response::with_body("application/json; charset=utf-8", state.to_string())
             }
             ("GET", "functions") => {
-                let names =
-                    self.functions.iter().map(|function| Json::object([("name", function.name.as_str().into())]));
-                Response::with_body("application/json; charset=utf-8", Json::List(names.collect()).to_string())
+                let described = self.functions.iter().map(|function| {
+                    Json::object([("name", function.name.as_str().into()), ("isDisabled", function.disabled.into())])
+                });
+                Response::with_body("application/json; charset=utf-8", Json::List(described.collect()).to_string())
             }
             ("POST", rest) if rest.starts_with("functions/") => {
                 let name = rest.trim_start_matches("functions/").trim_end_matches('/');

@@ -49,10 +49,12 @@ impl Environment {
         Ok(resolved)
     }
 
-    /// Whether `AzureWebJobs.<function>.Disabled` says so.
+    /// Whether `AzureWebJobs.<function>.Disabled` says so, or the same with `_` for its dots, as systems without dots in
+    /// names have it.
     pub fn disables(&self, function: &str) -> bool {
-        self.get(&format!("AzureWebJobs.{function}.Disabled"))
-            .is_some_and(|value| value.eq_ignore_ascii_case("true") || value == "1")
+        let names = [format!("AzureWebJobs.{function}.Disabled"), format!("AzureWebJobs_{function}_Disabled")];
+        let mut values = names.iter().filter_map(|name| self.get(name));
+        values.any(|value| value.eq_ignore_ascii_case("true") || value == "1")
     }
 }
 
@@ -75,6 +77,13 @@ fn set(settings: &mut Value, path: &[&str], value: &str) {
 /// The `Values` of a `local.settings.json`: each becomes an environment variable unless it is set already.
 /// A file that does not exist has none.
 pub fn local_settings(path: &Path) -> Result<Vec<(String, String)>, HostError> {
+    let mut values = values_of(path)?;
+    values.retain(|(name, _)| std::env::var_os(name).is_none());
+    Ok(values)
+}
+
+/// The `Values` of a `local.settings.json`, whatever the environment says.
+pub fn values_of(path: &Path) -> Result<Vec<(String, String)>, HostError> {
     let mut faults = Faults::default();
     let file = path.display().to_string();
     let text = match std::fs::read_to_string(path) {
@@ -103,7 +112,6 @@ pub fn local_settings(path: &Path) -> Result<Vec<(String, String)>, HostError> {
         None => {}
         Some(_) => faults.add(&file, "Values is no object; write \"Values\": {\"NAME\": \"value\"}"),
     }
-    values.retain(|(name, _)| std::env::var_os(name).is_none());
     faults.into_result(values)
 }
 

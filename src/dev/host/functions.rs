@@ -12,6 +12,8 @@ pub struct Function {
     pub binding: String,
     pub trigger: Trigger,
     pub outputs: Vec<Output>,
+    /// Loaded, and not triggered: nobody listens for it, its route answers 404, and by hand it can be started.
+    pub disabled: bool,
 }
 
 #[derive(Clone, Debug)]

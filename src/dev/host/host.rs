@@ -81,6 +81,9 @@ pub async fn start(options: HostOptions) -> Result<Host, HostError> {
         voice: options.voice,
     });
     let functions: Vec<Arc<Function>> = functions.into_iter().map(Arc::new).collect();
+    for function in functions.iter().filter(|function| function.disabled) {
+        host.voice.say(&format!("function '{}' is disabled", function.name));
+    }
     host.listen_to_queues(&functions, &settings, &options.queues, &invoker);
     let timers = host.start_timers(&functions, &options.timers_dir, &invoker);
     let passing = match options.http {
@@ -155,7 +158,7 @@ impl Host {
     ) {
         let mut bells: HashMap<String, Vec<Arc<Notify>>> = HashMap::new();
         let doorbell = source.doorbell();
-        for function in functions {
+        for function in functions.iter().filter(|function| !function.disabled) {
             let Trigger::Queue { queue } = &function.trigger else { continue };
             let bell = doorbell.is_some().then(|| Arc::new(Notify::new()));
             if let Some(bell) = &bell {
@@ -195,7 +198,9 @@ impl Host {
                 closing: self.closing.clone(),
                 turn: Mutex::new(()),
             });
-            self.running.spawn(Arc::clone(&timer).run());
+            if !function.disabled {
+                self.running.spawn(Arc::clone(&timer).run());
+            }
             timers.insert(function.name.clone(), timer);
         }
         timers

@@ -265,6 +265,7 @@ mod tests {
                     binding: "req".to_owned(),
                     trigger: Trigger::Http(Route::parse("", route, methods).unwrap()),
                     outputs: Vec::new(),
+                    disabled: false,
                 })
             })
             .collect();

@@ -118,6 +118,10 @@ impl Server {
                 _ => Response::empty(404, "Not Found"),
             });
         };
+        // Its route stays its own: no other function is asked instead.
+        if function.disabled {
+            return Outcome::Answer(Response::empty(404, "Not Found"));
+        }
         if *body != Body::Done && !client.has_buffered() && lists(&request.fields, "expect", "100-continue") {
             let _ = client.write(b"HTTP/1.1 100 Continue\r\n\r\n").await;
         }

@@ -22,6 +22,7 @@ use super::error::ApiError;
 use super::params::{Misfit, Params, Segments, reason};
 use super::refusal::unknown_run;
 use super::router::HttpState;
+use super::status::disabled;
 use super::upgrade::UpgradeAdmin;
 use crate::model::{Run, RunId, Status};
 use view::{History, RunView};
@@ -59,7 +60,7 @@ pub async fn get(
     let with_history = flag(&params, "showHistory")?;
     let id = segments.run("id").ok_or_else(unknown_run)?;
     let form = format!("run {admin} {with_input} {with_history}");
-    let tag = |run: &Run| Tag::of(&form, Some(run));
+    let tag = |run: &Run| Tag::of(&form, Some(run)).with(&disabled(&state.engine, run));
     let read = async || find(&state, &id, None).await?.ok_or_else(unknown_run);
     let run = poll(wait, read, |run| known.is_answered(&tag(run), run.is_ended())).await?;
     let tag = tag(&run);

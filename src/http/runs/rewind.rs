@@ -29,7 +29,7 @@ struct Rewinding {
 ///
 /// # Errors
 /// 403 `not_an_admin`, 404 `unknown_run`, 400 `invalid_idempotency_key`; 409 `run_not_ended`, `nothing_to_retry`,
-/// `not_resumable`, `superseded`, `run_in_flight`, `idempotency_key_reused`; 503 `not_queued`.
+/// `not_resumable`, `superseded`, `run_in_flight`, `idempotency_key_reused`, `pipeline_disabled`; 503 `not_queued`.
 pub async fn rewind(
     State(state): State<HttpState>,
     UpgradeAdmin(caller): UpgradeAdmin,

@@ -99,7 +99,7 @@ impl RunView {
             phase: run.phase.clone(),
             attempt: run.attempt,
             seq: run.seq,
-            why: Why::of(run),
+            why: Why::of(engine, run),
             verdict,
             failure: run.failure.clone(),
             cancel: run.cancel.clone(),

@@ -4,15 +4,15 @@ use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 
-use super::UpgradeAdmin;
 use super::judge::planned;
 use super::wanted::{sha, version};
+use super::{PIPELINE, UpgradeAdmin};
 use crate::http::body::JsonBody;
 use crate::http::error::ApiError;
 use crate::http::router::HttpState;
 use crate::pipelines::upgrade::UpgradeInput;
 use crate::pipelines::upgrade::rollout::Strategy;
-use crate::pipelines::upgrade::rollout::plan::Plan;
+use crate::pipelines::upgrade::rollout::plan::{Plan, Remark};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -45,5 +45,10 @@ pub async fn plan(
         allow_downgrade: wanted.allow_downgrade,
         confirm_major: wanted.confirm_major,
     };
-    planned(&state, &input).await.map(Json)
+    let mut plan = planned(&state, &input).await?;
+    if let Err(error) = state.engine.check_open(PIPELINE) {
+        let error = ApiError::from(error);
+        plan.refusals.push(Remark { code: error.code(), message: error.message().to_owned() });
+    }
+    Ok(Json(plan))
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use tokio::time::timeout;
 
 use super::going_back::{Obstacle, Way, kept, way};
-use super::{UpgradeAdmin, latest};
+use super::{ROLLBACK, UpgradeAdmin, latest};
 use crate::http::error::ApiError;
 use crate::http::router::HttpState;
 use crate::model::{RunId, Timestamp};
@@ -45,10 +45,12 @@ pub async fn rollback_preflight(State(state): State<HttpState>, _: UpgradeAdmin)
         Some(snapshot) => looked(&state.upgrade.platform, snapshot).await,
         None => (Vec::new(), None),
     };
+    let closed = state.engine.check_open(ROLLBACK).err().map(|error| ApiError::from(error).message().to_owned());
     let reason = match way(latest.as_ref(), &kept, now) {
         // An upgrade that has not stored what was cannot be told to go back.
         Ok(Way::Tell(_)) if snapshot.is_none() => Some(Obstacle::Nothing.message()),
-        Ok(Way::Tell(_) | Way::Start(_)) => trouble,
+        Ok(Way::Tell(_)) => trouble,
+        Ok(Way::Start(_)) => closed.or(trouble),
         Err(obstacle) => Some(obstacle.message()),
     };
     let until = snapshot.map(|snapshot| snapshot.available_until);

@@ -18,7 +18,8 @@ use crate::model::Run;
 ///
 /// # Errors
 /// 403 `not_an_admin`; 404 `unknown_job`; 400 `invalid_idempotency_key`; 409 `run_not_ended`, `nothing_to_retry`,
-/// `not_resumable`, `superseded`, `upgrade_in_flight`, `run_in_flight`, `idempotency_key_reused`; 503 `not_queued`.
+/// `not_resumable`, `superseded`, `upgrade_in_flight`, `run_in_flight`, `idempotency_key_reused`, `pipeline_disabled`;
+/// 503 `not_queued`.
 pub async fn retry(
     State(state): State<HttpState>,
     UpgradeAdmin(caller): UpgradeAdmin,

@@ -47,7 +47,7 @@ struct GoingBack {
 /// # Errors
 /// 403 `not_an_admin`; 400 `reason_too_long` and those of the body and the key; 409 `nothing_to_roll_back`,
 /// `rollback_not_allowed`, `rollback_expired`, `rollback_images_missing`, `snapshot_unreadable`, `upgrade_in_flight`,
-/// `run_in_flight`, `idempotency_key_reused`; 503 `not_queued`.
+/// `run_in_flight`, `idempotency_key_reused`, `pipeline_disabled`; 503 `not_queued`.
 pub async fn rollback(
     State(state): State<HttpState>,
     UpgradeAdmin(caller): UpgradeAdmin,
@@ -87,6 +87,7 @@ pub async fn rollback(
                 }
             }
             (Way::Start(snapshot), Some(request)) => {
+                state.engine.check_open(ROLLBACK)?;
                 refuse_if_lost(&state.upgrade.platform, snapshot).await?;
                 return match state.engine.start(request).await {
                     Ok(started) => Ok(answered(&started.run, Some(snapshot))),

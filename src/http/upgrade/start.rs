@@ -62,6 +62,7 @@ struct Started {
 /// 422 `downtime_not_confirmed`, `plan_impossible`; 404 `unknown_version`; 409 `upgrade_in_flight`, `run_in_flight`,
 /// `idempotency_key_reused`, `plan_outdated`, and why the plan is refused: `downgrade_refused`, `major_not_confirmed`,
 /// `sha_mismatch`, `nothing_to_roll_out`, `app_in_multiple_revision_mode`, `app_in_single_revision_mode`;
+/// 409 `pipeline_disabled`;
 /// 503 `platform_unavailable`, and `not_queued`, after which the upgrade is idle again.
 pub async fn start(
     State(state): State<HttpState>,
@@ -99,6 +100,7 @@ pub async fn start(
     if let Some(run) = latest(&state).await?.filter(|run| !run.is_ended()) {
         return Err(in_flight(&run));
     }
+    state.engine.check_open(PIPELINE)?;
     judge(&state, &input).await?;
     match state.engine.start(request).await {
         Ok(started) => Ok(answered(started.run, input)),

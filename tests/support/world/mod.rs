@@ -17,6 +17,8 @@ use windlass::engine::ports::Clock;
 use windlass::engine::{Engine, Registry, Settings};
 use windlass::model::Timestamp;
 
+use super::recorder::Recorder;
+
 #[allow(unused_imports)]
 pub use chaos::{Chaos, Fault, Mode, Operation};
 #[allow(unused_imports)]
@@ -33,6 +35,8 @@ pub use workers::{Came, die, live};
 pub struct World {
     pub tables: Arc<Mutex<Tables>>,
     pub chaos: Arc<Mutex<Chaos>>,
+    /// What its engines have told.
+    pub observed: Arc<Recorder>,
     changed: Arc<Notify>,
     clock: Arc<WorldClock>,
     registry: Registry,
@@ -68,7 +72,8 @@ impl World {
         let clock = Arc::new(WorldClock { origin: tokio::time::Instant::now(), random });
         let chaos = Arc::new(Mutex::new(chaos));
         let (registry, outside) = set_up(&Injector { chaos: Arc::clone(&chaos), clock: Arc::clone(&clock) });
-        (Self { tables: Arc::default(), chaos, changed: Arc::default(), clock, registry }, outside)
+        let (tables, observed, changed) = Default::default();
+        (Self { tables, chaos, observed, changed, clock, registry }, outside)
     }
 
     /// An engine as one process would have it.
@@ -82,6 +87,7 @@ impl World {
             Settings { instance: instance.to_owned(), lease: Self::LEASE, grace: Self::GRACE, max_crashes: 5 };
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
         Engine::new(self.registry.clone(), storage.clone(), storage.clone(), storage, clock, settings)
+            .observed_by(self.observed.clone())
     }
 
     pub fn now(&self) -> Timestamp {

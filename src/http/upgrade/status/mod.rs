@@ -24,6 +24,7 @@ use crate::http::conditional::{Known, Tag, poll};
 use crate::http::error::ApiError;
 use crate::http::params::Params;
 use crate::http::router::HttpState;
+use crate::http::status::disabled;
 use crate::model::Run;
 use back::BackView;
 use view::UpgradeStatus;
@@ -54,7 +55,8 @@ pub async fn status(
         let back = BackView::of(run.as_ref(), &kept, state.engine.now());
         Ok::<_, ApiError>(Seen { run, kept, back })
     };
-    let tag = |seen: &Seen| Tag::of(&form, seen.run.as_ref()).with(&seen.back);
+    let disabled = |seen: &Seen| seen.run.as_ref().and_then(|run| disabled(&state.engine, run));
+    let tag = |seen: &Seen| Tag::of(&form, seen.run.as_ref()).with(&seen.back).with(&disabled(seen));
     let at_rest = |seen: &Seen| seen.run.as_ref().is_none_or(Run::is_ended);
     let seen = poll(wait, read, |seen| known.is_answered(&tag(seen), at_rest(seen))).await?;
     let tag = tag(&seen);
@@ -62,10 +64,9 @@ pub async fn status(
         return Ok(answer::not_modified(&tag));
     }
     let current = current_version(&state, &seen).await?;
-    let now = state.engine.now();
     let view = match &seen.run {
-        Some(run) => UpgradeStatus::of(run, seen.kept.snapshot(), &seen.back, &state.upgrade, now),
-        None => UpgradeStatus::idle(&seen.back, now),
+        Some(run) => UpgradeStatus::of(run, seen.kept.snapshot(), &seen.back, &state.upgrade, &state.engine),
+        None => UpgradeStatus::idle(&seen.back, state.engine.now()),
     };
     let mut view = view.running(current);
     if !admin {

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::back::{BackView, Countdown};
 use super::rollout::{ApprovalView, RolloutView, ValidationView, remembered};
 use super::{UpgradeState, cause, text};
+use crate::engine::Engine;
 use crate::http::router::UpgradeHttp;
 use crate::http::status::{Why, conceal_quotes};
 use crate::http::upgrade::{PIPELINE, log_path};
@@ -87,7 +88,8 @@ impl<'a> UpgradeStatus<'a> {
     }
 
     /// `kept` is what there is to go back to.
-    pub fn of(run: &Run, kept: Option<&Snapshot>, back: &'a BackView, settings: &UpgradeHttp, now: Timestamp) -> Self {
+    pub fn of(run: &Run, kept: Option<&Snapshot>, back: &'a BackView, settings: &UpgradeHttp, engine: &Engine) -> Self {
+        let now = engine.now();
         let state = UpgradeState::of(run);
         let versions = Versions::of(run, kept);
         let builds = run.pipeline == PIPELINE;
@@ -107,7 +109,7 @@ impl<'a> UpgradeStatus<'a> {
             approval: ApprovalView::of(run, now),
             validation: ValidationView::of(run),
             error: cause(run),
-            why: Why::of(run),
+            why: Why::of(engine, run),
             cancel_requested: run.cancel.is_some(),
             started_by: Some(run.started_by.clone()),
             retry_of: run.retry_of.clone(),

@@ -8,16 +8,20 @@ use serde_json::json;
 use super::apply::{Wanted, Way, apply};
 use super::judge::{Health, judge};
 use super::patching::LOG;
-use super::rolling_back::RollingBack;
 use super::snapshot::Snapshot;
 use super::state::Return;
 use super::{conceal, template, watch};
 use crate::azure::container_apps::{ContainerApp, TrafficWeight};
 use crate::engine::PhaseError;
 use crate::engine::context::PhaseContext;
-use crate::pipelines::upgrade::UpgradeState;
+use crate::pipelines::upgrade::{Upgrade, UpgradeState};
 
-impl RollingBack {
+/// One step on the way back: each looks first, and may be taken again.
+pub(super) struct Returning<'a> {
+    pub(super) upgrade: &'a Arc<Upgrade>,
+}
+
+impl Returning<'_> {
     pub(super) async fn template_back(
         &self,
         ctx: &mut PhaseContext,
@@ -26,7 +30,7 @@ impl RollingBack {
     ) -> Result<Health, PhaseError> {
         let back = back(state)?.clone();
         let suffix = back.suffix.clone().unwrap_or_default();
-        let upgrade = Arc::clone(&self.upgrade);
+        let upgrade = Arc::clone(self.upgrade);
         let body = |app: &ContainerApp| {
             let mut target = match back.images_alone {
                 true => template::kept(&app.template),
@@ -75,7 +79,7 @@ impl RollingBack {
         if health != Health::Ready {
             return self.patiently(ctx, state, health).await;
         }
-        let upgrade = Arc::clone(&self.upgrade);
+        let upgrade = Arc::clone(self.upgrade);
         let body = |app: &ContainerApp| Ok(upgrade.change_of(app, watch::configuration(&target)));
         let wanted = Wanted {
             change: |state| state.rollback.as_mut().map(|back| &mut back.change),

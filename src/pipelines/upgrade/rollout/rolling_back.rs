@@ -15,7 +15,7 @@ use serde_json::json;
 use super::judge::Health;
 use super::patching::LOG;
 use super::preflight::{self, Found};
-use super::returning::back;
+use super::returning::{Returning, back};
 use super::snapshot::{SNAPSHOT, Snapshot};
 use super::state::{Return, Strategy, WordSignal};
 use super::{conceal, suffix, template};
@@ -62,9 +62,10 @@ impl Phase for RollingBack {
         if state.rollback.as_ref().is_some_and(|back| back.untouched) {
             return self.done(ctx, state, snapshot).await;
         }
+        let returning = Returning { upgrade: &self.upgrade };
         let health = match snapshot.strategy {
-            Strategy::BlueGreen => self.traffic_back(ctx, &mut state, &snapshot).await?,
-            Strategy::InPlace | Strategy::BuildOnly => self.template_back(ctx, &mut state, &snapshot).await?,
+            Strategy::BlueGreen => returning.traffic_back(ctx, &mut state, &snapshot).await?,
+            Strategy::InPlace | Strategy::BuildOnly => returning.template_back(ctx, &mut state, &snapshot).await?,
         };
         ctx.set_state(&state)?;
         match health {
