@@ -37,9 +37,12 @@ fn quick(data: &Path) -> Start {
     start.setting("WINDLASS_SWEEP_GRACE_SECONDS", "2").setting("WINDLASS_LOG", "error")
 }
 
+/// The timer's round, under the names that its function has had.
 async fn sweep(caller: &Caller) {
-    let sweep = caller.request(reqwest::Method::POST, "/admin/functions/windlass-sweep").json(&json!({}));
-    drop(sweep.send().await);
+    for name in ["windlass_sweep", "windlass-sweep"] {
+        let sweep = caller.request(reqwest::Method::POST, &format!("/admin/functions/{name}")).json(&json!({}));
+        drop(sweep.send().await);
+    }
 }
 
 /// Sweeps until the run has ended, and gives its status.
