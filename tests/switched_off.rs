@@ -30,8 +30,7 @@ async fn a_pipeline_in_part_is_refused_by_name_and_a_route_that_is_off_is_not_th
     let (_, health) = caller.get("/api/health").await;
     assert_eq!((&health["status"], &health["disabled"]), (&json!("ready"), &json!(["probe"])), "{health}");
     assert_eq!(health["warnings"], 2, "a pipeline in part, and a function that is none: {health}");
-    let said = local.stop().await.join("\n");
-    assert!(said.contains("did you mean upgrade_building?"), "{said}");
+    local.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
