@@ -43,6 +43,10 @@ impl TicketQueue for Nowhere {
     async fn send(&self, _: &str, _: &Ticket, _: Duration) -> Result<(), StoreError> {
         Ok(())
     }
+
+    async fn send_back(&self, _: &str, _: &str, _: Duration) -> Result<(), StoreError> {
+        Ok(())
+    }
 }
 
 /// The product's own engine over its storage, but for its queues.

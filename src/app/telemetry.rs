@@ -1,6 +1,8 @@
 //! The log. The Functions host takes a line on stdout as information and one on stderr as an error, or as a warning if it
 //! has that word in it: warnings and errors go there.
 
+pub mod names;
+
 use std::io::Write as _;
 use std::panic;
 

@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use windlass::dev::azure::SimOptions;
 use windlass::dev::host::HttpMode;
 use windlass::dev::up::{Azure, UpOptions};
-use windlass::dev::{azure, bench, functions, package, settings_check, up};
+use windlass::dev::{azure, bench, functions, package, settings_check, up, workbook};
 
 #[derive(Parser)]
 #[command(version, about = "Windlass on a developer's machine")]
@@ -22,21 +22,23 @@ struct Arguments {
 enum Command {
     /// Run everything locally: Functions host, handler, storage, Azure
     Up(Up),
-    /// Stage the folder that a Functions host runs, and that a zip for Azure is made of
-    Package {
-        /// The handler's program; the release build if none is given
-        #[arg(long)]
-        handler: Option<PathBuf>,
-        /// The folder to make
-        #[arg(long, default_value = "dist")]
-        out: PathBuf,
-    },
+    /// Stage the folder that a Functions host runs; with --zip make the zip that Azure is given
+    Package(Package),
     /// The functions that host.json and functions/ describe
     Functions {
         /// Fail if a file differs from what the pipelines and routes ask for
         #[arg(long, conflicts_with = "write", required_unless_present = "write")]
         check: bool,
         /// Write the files
+        #[arg(long)]
+        write: bool,
+    },
+    /// The Azure Monitor workbook that the queries in infra/queries/ make
+    Workbook {
+        /// Fail if infra/workbook.json differs from what the queries make of it
+        #[arg(long, conflicts_with = "write", required_unless_present = "write")]
+        check: bool,
+        /// Write the file
         #[arg(long)]
         write: bool,
     },
@@ -99,6 +101,22 @@ struct Up {
     pace: u64,
 }
 
+#[derive(clap::Args)]
+struct Package {
+    /// The handler's program; the release build if none is given, and with --zip one that is built for the platform
+    #[arg(long)]
+    handler: Option<PathBuf>,
+    /// The folder or zip to make; dist, or windlass.zip with --zip
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Build the handler for Azure and make a zip: the same bytes from the same commit
+    #[arg(long)]
+    zip: bool,
+    /// Look into a zip instead, and tell everything that would keep it from running on Azure
+    #[arg(long, value_name = "ZIP", conflicts_with_all = ["handler", "out", "zip"])]
+    check: Option<PathBuf>,
+}
+
 #[derive(Clone, Copy, ValueEnum)]
 enum AzureArgument {
     Simulated,
@@ -150,15 +168,12 @@ async fn run(command: Command) -> anyhow::Result<()> {
             })
             .await
         }
-        Command::Package { handler, out } => {
-            let handler = handler.unwrap_or_else(|| root.join("target/release/windlass"));
-            package::stage(&root, &handler, &out)?;
-            println!("staged {}; try it with: func start --script-root {}", out.display(), out.display());
-            Ok(())
-        }
+        Command::Package(arguments) => package(root, arguments),
         Command::Functions { write: true, .. } => functions::write(&root).context("the functions cannot be written"),
         Command::Functions { .. } => functions::check(&root)
             .map_err(|differences| anyhow::anyhow!("{}\nrun `windlass-dev functions --write`", differences.join("\n"))),
+        Command::Workbook { write: true, .. } => workbook::write(&root),
+        Command::Workbook { .. } => workbook::check(&root),
         Command::Settings { file, .. } => check_settings(file.as_deref()),
         Command::Bench { handler, account } => {
             let handler = handler.unwrap_or_else(|| root.join("target/release/windlass"));
@@ -173,6 +188,21 @@ async fn run(command: Command) -> anyhow::Result<()> {
             tokio::signal::ctrl_c().await.context("no signals")
         }
     }
+}
+
+fn package(root: PathBuf, Package { handler, out, zip, check }: Package) -> anyhow::Result<()> {
+    if let Some(zip) = check {
+        return package::check_file(&zip);
+    }
+    if zip {
+        let out = out.unwrap_or_else(|| "windlass.zip".into());
+        return package::make(&package::Make { root, handler, out });
+    }
+    let (handler, out) =
+        (handler.unwrap_or_else(|| root.join("target/release/windlass")), out.unwrap_or_else(|| "dist".into()));
+    package::stage(&root, &handler, &out)?;
+    println!("staged {}; try it with: func start --script-root {}", out.display(), out.display());
+    Ok(())
 }
 
 fn check_settings(file: Option<&Path>) -> anyhow::Result<()> {

@@ -14,3 +14,4 @@ pub mod repository;
 pub mod settings_check;
 pub mod settings_files;
 pub mod up;
+pub mod workbook;

@@ -6,8 +6,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ports::{RunStore, StoreError, Version, Write};
+use super::ports::{Record, RunStore, StoreError, Version, Write};
 use super::rows;
+use super::schema::{self, Row};
 use crate::model::{GENESIS, Run, RunId, ScopeTag};
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -24,12 +25,15 @@ pub struct Chain {
 pub struct Link {
     pub version: Version,
     pub chain: Chain,
+    /// What else the row holds.
+    pub beside: Record,
 }
 
 /// `None` if no run of the scope has been chained yet.
 pub async fn read(store: &dyn RunStore, tag: &ScopeTag) -> Result<Option<Link>, StoreError> {
     let Some(stored) = store.get(tag.as_str(), rows::CHAIN).await? else { return Ok(None) };
-    Ok(Some(Link { version: stored.version.clone(), chain: rows::from_record(stored)? }))
+    let Row { value, version, beside } = schema::read_row(tag.as_str(), rows::CHAIN, stored)?;
+    Ok(Some(Link { version, chain: value, beside }))
 }
 
 /// Chains on a run that begins. A scope whose rows are older than its chain begins it with this run.
@@ -50,9 +54,11 @@ pub fn ended(link: Option<&Link>, run: &Run) -> Result<Option<Write>, StoreError
 }
 
 fn write(link: Option<&Link>, chain: Chain) -> Result<Write, StoreError> {
-    let (key, record) = (rows::CHAIN.to_owned(), rows::to_record(&chain)?);
+    let key = rows::CHAIN.to_owned();
     Ok(match link {
-        Some(link) => Write::Replace { key, version: link.version.clone(), record },
-        None => Write::Insert { key, record },
+        Some(Link { version, beside, .. }) => {
+            Write::Replace { key, version: version.clone(), record: rows::to_record_beside(&chain, beside)? }
+        }
+        None => Write::Insert { key, record: rows::to_record(&chain)? },
     })
 }

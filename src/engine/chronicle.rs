@@ -13,7 +13,7 @@ use futures::{StreamExt, stream};
 
 use super::chain::{self, Chain};
 use super::ports::{StoreError, Stored};
-use super::{Engine, rows};
+use super::{Engine, rows, schema};
 use crate::model::{Event, GENESIS, Run, RunId, Scope};
 
 #[derive(Debug)]
@@ -86,14 +86,17 @@ impl Engine {
     }
 
     async fn read_link(&self, scope: &Scope, key: String, row: Stored) -> Result<Found, StoreError> {
-        let Ok(run) = rows::from_record::<Run>(row) else { return Ok(Found::Unreadable(key)) };
+        let run: Run = match schema::read(scope.tag().as_str(), &key, row) {
+            Ok(run) => run,
+            Err(row) => return Ok(Found::Unreadable(row.to_string())),
+        };
         if run.id.tag() != &scope.tag() || rows::run_key(&run.id) != key {
-            return Ok(Found::Unreadable(key));
+            return Ok(Found::Unreadable(format!("the row {key} does not hold the run that it names")));
         }
         let mut events = match self.history(&run.id).await {
             Ok(events) => events,
-            Err(StoreError::Refused(reason)) => {
-                let wrong = format!("the events of run {} cannot be read: {reason}", run.id);
+            Err(error @ (StoreError::Refused(_) | StoreError::Unreadable(_))) => {
+                let wrong = format!("the events of run {} cannot be read: {error}", run.id);
                 return Ok(Found::Run(Box::new(Read { run, events: Vec::new(), wrong: Some(wrong) })));
             }
             Err(error) => return Err(error),
@@ -115,7 +118,7 @@ struct Read {
 
 enum Found {
     Run(Box<Read>),
-    /// The row under this key holds no run, or another one.
+    /// A row that holds no run, another one, or one of a later version, in words.
     Unreadable(String),
 }
 
@@ -152,8 +155,8 @@ impl<'a> Walk<'a> {
     fn take(&mut self, found: Found) -> Goes {
         let Read { run, events, wrong } = match found {
             Found::Run(read) => *read,
-            Found::Unreadable(key) => {
-                self.broke(format!("the row {key} does not hold the run that it names"));
+            Found::Unreadable(wrong) => {
+                self.broke(wrong);
                 self.list_newer(false);
                 self.met += 1;
                 return self.goes_on();

@@ -10,7 +10,7 @@ use super::documents::Documents;
 use super::held::{Held, WriteError};
 use super::log::LogBook;
 use super::pipeline::{PhaseError, PipelineSpec};
-use super::ports::{Clock, LogStore, StoreError};
+use super::ports::{Clock, LogStore, StoreError, Unreadable};
 use super::transition::{Step, Work};
 use crate::model::{Failure, Run, Timestamp};
 
@@ -78,6 +78,7 @@ impl PhaseContext {
         self.documents.get(name).await.map_err(|error| match error {
             StoreError::Unavailable(_) => storage(error),
             StoreError::Refused(why) => PhaseError::fatal("document_unreadable", why),
+            StoreError::Unreadable(row) => unreadable(&row),
         })
     }
 
@@ -153,11 +154,20 @@ fn read<T: DeserializeOwned>(what: &str, value: &Value) -> Result<T, PhaseError>
     })
 }
 
+/// While two versions are at work, the next try may be the other one's.
+fn unreadable(row: &Unreadable) -> PhaseError {
+    match row.newer {
+        true => PhaseError::retryable("document_unreadable", row.to_string()),
+        false => PhaseError::fatal("document_unreadable", row.to_string()),
+    }
+}
+
 fn storage(error: StoreError) -> PhaseError {
     let advice = "see to it that the storage answers and lets this identity write, then try again";
     let failure = Failure::new("storage_unavailable", format!("{error}; {advice}"));
     match error {
         StoreError::Unavailable(_) => PhaseError::Retryable { failure, after: None },
         StoreError::Refused(_) => PhaseError::Fatal(failure),
+        StoreError::Unreadable(row) => unreadable(&row),
     }
 }

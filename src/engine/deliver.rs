@@ -12,7 +12,7 @@ use super::Engine;
 use super::context::PhaseContext;
 use super::held::{Held, WriteError};
 use super::lease::{self, Stop};
-use super::pipeline::{Outcome, Phase, PhaseError, PhaseSpec, PipelineSpec};
+use super::pipeline::{Outcome, Phase, PhaseError, PhaseSpec, PipelineSpec, queue_of};
 use super::ports::StoreError;
 use super::transition::{IllegalTransition, Step};
 use crate::model::{Failure, Progress, Run, Ticket, Timestamp};
@@ -30,8 +30,10 @@ pub enum Acknowledged {
     Early,
     /// The run is over.
     Ended,
-    /// There is no such run, pipeline or phase, or no such ticket was ever sent.
+    /// There is no such run, or no such ticket was ever sent.
     Unknown,
+    /// This version cannot read the run or does not know its phase; the ticket was sent again, for one that does.
+    SentBack,
 }
 
 /// The delivery has to come again.
@@ -58,23 +60,34 @@ impl Engine {
 
     /// `queue` is the one that the ticket came from; a ticket of another phase's queue moves nothing.
     pub async fn deliver(&self, queue: &str, ticket: &Ticket) -> Result<Acknowledged, DeliveryError> {
+        match self.deliver_readable(queue, ticket).await {
+            Err(DeliveryError::Store(StoreError::Unreadable(row))) => {
+                self.send_back(queue, &ticket.run, &ticket.to_json(), &row.to_string()).await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn deliver_readable(&self, queue: &str, ticket: &Ticket) -> Result<Acknowledged, DeliveryError> {
         let Some(held) = Held::read(&self.store, &self.clock, &ticket.run, self.unique()).await? else {
             return Ok(Acknowledged::Unknown);
         };
         let run = held.run().await;
         let now = self.clock.now();
-        let Some(pipeline) = self.registry.get(&run.pipeline) else { return Ok(Acknowledged::Unknown) };
-        if pipeline.spec.queue(&ticket.phase) != queue {
+        if queue_of(&run.pipeline, &ticket.phase) != queue {
             return Ok(Acknowledged::Unknown);
         }
         if run.is_ended() {
             return Ok(Acknowledged::Ended);
         }
         if ticket.seq < run.seq {
-            return self.resend_if_missing(pipeline.spec, &run, ticket).await;
+            return self.resend_if_missing(queue, &run, ticket).await;
         }
-        let known = pipeline.spec.phase(&run.phase).zip(pipeline.work(&run.phase));
-        let Some((phase, work)) = known.filter(|_| *ticket == run.ticket()) else { return Ok(Acknowledged::Unknown) };
+        if *ticket != run.ticket() {
+            return Ok(Acknowledged::Unknown);
+        }
+        let known = self.known(&run).and_then(|(pipeline, phase)| Some((pipeline, phase, pipeline.work(phase.name)?)));
+        let Some((pipeline, phase, work)) = known else { return self.await_phase(queue, &run, ticket).await };
         match &run.progress {
             Progress::Leased { lease } if lease.expires_at > now => return Ok(Acknowledged::Busy),
             Progress::Ready { wake_at, .. } if *wake_at > now + Self::EARLY && now < self.overdue_at(&run, phase) => {
@@ -98,19 +111,20 @@ impl Engine {
     /// The worker of the ticket right before the present one may have died after its commit and before its hand-over.
     /// It sent nothing else, so a ticket any older than that cannot stand in for the present one; and a ticket that
     /// comes right behind the commit is a duplicate, whose own successors would be duplicates for ever.
-    async fn resend_if_missing(
-        &self,
-        spec: &PipelineSpec,
-        run: &Run,
-        ticket: &Ticket,
-    ) -> Result<Acknowledged, DeliveryError> {
+    async fn resend_if_missing(&self, queue: &str, run: &Run, ticket: &Ticket) -> Result<Acknowledged, DeliveryError> {
         if let Progress::Ready { wake_at, .. } = &run.progress
             && ticket.seq + 1 == run.seq
             && run.updated_at + Self::HAND_OVER <= self.clock.now()
         {
-            self.send(spec, &run.ticket(), *wake_at).await?;
+            let Some((pipeline, _)) = self.known(run) else { return self.await_phase(queue, run, ticket).await };
+            self.send(pipeline.spec, &run.ticket(), *wake_at).await?;
         }
         Ok(Acknowledged::Stale)
+    }
+
+    async fn await_phase(&self, queue: &str, run: &Run, ticket: &Ticket) -> Result<Acknowledged, DeliveryError> {
+        let why = format!("phase {} of {} is not known to this version", run.phase, run.pipeline);
+        self.send_back(queue, &run.id, &ticket.to_json(), &why).await
     }
 
     async fn work(

@@ -5,11 +5,12 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::ports::{RunStore, StoreError, Stored, TransactError, Version, Write};
+use super::ports::{RunStore, StoreError, TransactError, Unreadable, Write};
+use super::schema::{self, Row};
 use super::transition::{Changes, Transition};
 use super::{Engine, rows};
 use crate::model::Scope;
@@ -21,6 +22,14 @@ pub enum Updated<T> {
     Written(T),
     /// It was decided to leave what is there.
     Left(Option<T>),
+}
+
+/// A document's row.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    value: Value,
+    /// Names the last write.
+    operation: String,
 }
 
 impl Engine {
@@ -43,32 +52,28 @@ impl Engine {
         for _ in 0..TRIES {
             let found = match load(self.store.as_ref(), scope, name).await {
                 Ok(found) => found,
-                Err(error @ StoreError::Refused(_)) => return Err(error),
+                Err(error @ (StoreError::Refused(_) | StoreError::Unreadable(_))) => return Err(error),
                 Err(error) => {
                     trouble = error;
                     continue;
                 }
             };
-            let value: Option<T> = found.as_ref().map(|stored| value(stored, scope, name)).transpose()?;
-            let version = match found {
-                Some(stored) if operation_of(&stored) == Some(operation.as_str()) => {
-                    // The reply to our write was lost.
-                    return Ok(value.map_or(Updated::Left(None), Updated::Written));
-                }
-                Some(stored) => Some(stored.version),
-                None => None,
-            };
+            let value: Option<T> = found.as_ref().map(|found| parse(&found.value.value, scope, name)).transpose()?;
+            if found.as_ref().is_some_and(|found| found.value.operation == operation) {
+                // The reply to our write was lost.
+                return Ok(value.map_or(Updated::Left(None), Updated::Written));
+            }
             let Some(next) = decide(value.as_ref()) else { return Ok(Updated::Left(value)) };
             let json = serde_json::to_value(&next)
                 .map_err(|error| about(scope, name)(StoreError::Refused(error.to_string())))?;
-            let write = write(name, version, Some(&json), &operation)?;
+            let write = write(name, found, Some(&json), &operation)?;
             match self.store.transact(scope.tag().as_str(), write.into_iter().collect()).await {
                 Ok(_) => return Ok(Updated::Written(next)),
                 Err(TransactError::Conflict(_)) => {
                     trouble = StoreError::Unavailable("too many lost races in a row".into());
                 }
-                Err(TransactError::Store(error @ StoreError::Refused(_))) => return Err(about(scope, name)(error)),
-                Err(TransactError::Store(error)) => trouble = error,
+                Err(TransactError::Store(error @ StoreError::Unavailable(_))) => trouble = error,
+                Err(TransactError::Store(error)) => return Err(about(scope, name)(error)),
             }
         }
         Err(about(scope, name)(trouble))
@@ -107,19 +112,21 @@ pub async fn writes(store: &dyn RunStore, next: &Transition) -> Result<Vec<Write
     let mut writes = Vec::with_capacity(next.documents.len());
     for (name, value) in &next.documents {
         let found = load(store, &next.run.scope, name).await?;
-        writes.extend(write(name, found.map(|stored| stored.version), value.as_ref(), &next.run.operation)?);
+        writes.extend(write(name, found, value.as_ref(), &next.run.operation)?);
     }
     Ok(writes)
 }
 
 fn write(
     name: &str,
-    version: Option<Version>,
+    found: Option<Row<Kept>>,
     value: Option<&Value>,
     operation: &str,
 ) -> Result<Option<Write>, StoreError> {
     let key = key(name)?;
-    let record = value.map(|value| rows::to_record(&json!({"value": value, "operation": operation}))).transpose()?;
+    let (version, beside) = found.map(|found| (found.version, found.beside)).unzip();
+    let kept = value.map(|value| Kept { value: value.clone(), operation: operation.to_owned() });
+    let record = kept.map(|kept| rows::to_record_beside(&kept, &beside.unwrap_or_default())).transpose()?;
     Ok(match (version, record) {
         (None, Some(record)) => Some(Write::Insert { key, record }),
         (Some(version), Some(record)) => Some(Write::Replace { key, version, record }),
@@ -130,26 +137,21 @@ fn write(
 
 async fn read<T: DeserializeOwned>(store: &dyn RunStore, scope: &Scope, name: &str) -> Result<Option<T>, StoreError> {
     let found = load(store, scope, name).await?;
-    found.map(|stored| value(&stored, scope, name)).transpose()
+    found.map(|found| parse(&found.value.value, scope, name)).transpose()
 }
 
-async fn load(store: &dyn RunStore, scope: &Scope, name: &str) -> Result<Option<Stored>, StoreError> {
-    store.get(scope.tag().as_str(), &key(name)?).await.map_err(about(scope, name))
+async fn load(store: &dyn RunStore, scope: &Scope, name: &str) -> Result<Option<Row<Kept>>, StoreError> {
+    let (tag, key, about) = (scope.tag(), key(name)?, about(scope, name));
+    let Some(stored) = store.get(tag.as_str(), &key).await.map_err(&about)? else { return Ok(None) };
+    schema::read_row(tag.as_str(), &key, stored).map(Some).map_err(|row| about(row.into()))
 }
 
-fn value<T: DeserializeOwned>(stored: &Stored, scope: &Scope, name: &str) -> Result<T, StoreError> {
-    match stored.record.get("value") {
-        Some(value) => parse(value, scope, name),
-        None => Err(about(scope, name)(StoreError::Refused("its row has no value".into()))),
-    }
-}
-
+/// The value may be what its row says and still be none that is wanted.
 fn parse<T: DeserializeOwned>(value: &Value, scope: &Scope, name: &str) -> Result<T, StoreError> {
-    T::deserialize(value).map_err(|error| about(scope, name)(StoreError::Refused(error.to_string())))
-}
-
-fn operation_of(stored: &Stored) -> Option<&str> {
-    stored.record.get("operation").and_then(Value::as_str)
+    let unreadable = |error: serde_json::Error| {
+        schema::unreadable(scope.tag().as_str(), &rows::document_key(name), None, error.to_string())
+    };
+    T::deserialize(value).map_err(|error| about(scope, name)(unreadable(error).into()))
 }
 
 fn key(name: &str) -> Result<String, StoreError> {
@@ -166,5 +168,8 @@ fn about(scope: &Scope, name: &str) -> impl Fn(StoreError) -> StoreError {
     move |error| match error {
         StoreError::Unavailable(why) => StoreError::Unavailable(format!("document {name} of {scope}: {why}")),
         StoreError::Refused(why) => StoreError::Refused(format!("document {name} of {scope}: {why}")),
+        StoreError::Unreadable(row) => {
+            StoreError::Unreadable(Unreadable { why: format!("document {name} of {scope}: {}", row.why), ..row })
+        }
     }
 }

@@ -34,14 +34,10 @@ impl Engine {
                 let step = self.leave(spec, Some(work), ctx, cancelled()).await;
                 held.take(step).await
             }
-            Err(WriteError::Store(StoreError::Refused(reason))) => {
-                // The row cannot be written as it is, for example because the state outgrew it: go on without it.
-                let failure = Failure::new(
-                    "state_refused",
-                    format!(
-                        "the run's row was refused: {reason}; look at the log of the function app, then start again"
-                    ),
-                );
+            Err(WriteError::Store(error @ (StoreError::Refused(_) | StoreError::Unreadable(_)))) => {
+                // The row cannot be written as it is, for example because the state outgrew it, or what is to be written
+                // beside it must not be: go on without it.
+                let failure = unwritable(&error);
                 self.abandon(work, ctx).await;
                 let saved = ctx.saved().await;
                 held.take(self.way_out(spec, Some(work), ctx, saved, failure).await).await
@@ -108,8 +104,19 @@ impl Engine {
             }
         }
     }
+
     fn step_into(&self, spec: &PipelineSpec, ctx: &PhaseContext, work: Work, next: &PhaseSpec) -> Step {
         let deadline_at = deadline_after(spec, ctx.run(), next, self.clock.now());
         Step::Next { work, phase: next.name.to_owned(), deadline_at }
+    }
+}
+
+fn unwritable(error: &StoreError) -> Failure {
+    match error {
+        StoreError::Unreadable(row) => Failure::new("document_unreadable", row.to_string()),
+        StoreError::Refused(why) | StoreError::Unavailable(why) => {
+            let advice = "look at the log of the function app, then start again";
+            Failure::new("state_refused", format!("the run's row was refused: {why}; {advice}"))
+        }
     }
 }

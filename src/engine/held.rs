@@ -7,8 +7,9 @@ use tokio::sync::Mutex;
 use super::chain;
 use super::documents;
 use super::meter::Meter;
-use super::ports::{Clock, RunStore, StoreError, TransactError, Version, Write};
+use super::ports::{Clock, Record, RunStore, StoreError, TransactError, Version, Write};
 use super::rows;
+use super::schema::{self, Row};
 use super::transition::{self, IllegalTransition, Step};
 use crate::model::{Run, RunId};
 
@@ -19,6 +20,7 @@ pub enum WriteError {
     Illegal(#[from] IllegalTransition),
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Or a version that this one cannot read has written it since.
     #[error("the run is gone")]
     Gone,
 }
@@ -26,6 +28,8 @@ pub enum WriteError {
 struct Seen {
     run: Run,
     version: Version,
+    /// What the row holds beside the run.
+    beside: Record,
 }
 
 /// Shared by a worker and the task that renews its lease.
@@ -79,15 +83,17 @@ impl Held {
             match answer {
                 Ok(version) => {
                     self.meter.settle(&seen.run, &next.run);
-                    *seen = Seen { run: next.run, version };
+                    (seen.run, seen.version) = (next.run, version);
                     return Ok(seen.run.clone());
                 }
-                Err(TransactError::Store(error @ StoreError::Refused(_))) => return Err(error.into()),
+                Err(TransactError::Store(error @ (StoreError::Refused(_) | StoreError::Unreadable(_)))) => {
+                    return Err(error.into());
+                }
                 Err(TransactError::Conflict(_) | TransactError::Store(StoreError::Unavailable(_))) => {}
             }
             let again = load(self.store.as_ref(), &seen.run.id).await;
             match again {
-                Ok(None) => return Err(WriteError::Gone),
+                Ok(None) | Err(StoreError::Unreadable(_)) => return Err(WriteError::Gone),
                 Ok(Some(found)) if found.run.operation == operation => {
                     self.meter.settle(&seen.run, &found.run);
                     *seen = found;
@@ -113,16 +119,18 @@ impl Held {
         }
         beside.extend(documents::writes(self.store.as_ref(), next).await?);
         if next.run.is_ended() {
-            let lock = self.store.get(id.tag().as_str(), rows::LOCK).await?;
-            if let Some(lock) = lock.filter(|lock| rows::lock_owner(lock).as_ref() == Some(id)) {
-                beside.push(Write::Delete { key: rows::LOCK.into(), version: lock.version });
+            if let Some(stored) = self.store.get(id.tag().as_str(), rows::LOCK).await? {
+                let version = stored.version.clone();
+                let lock: rows::Lock = schema::read(id.tag().as_str(), rows::LOCK, stored)?;
+                let mine = (lock.owner == *id).then(|| Write::Delete { key: rows::LOCK.into(), version });
+                beside.extend(mine);
             }
             let link = chain::read(self.store.as_ref(), id.tag()).await?;
             beside.extend(chain::ended(link.as_ref(), &next.run)?);
         }
         // Last of all, when everything but the write itself has been counted.
         self.meter.fill(&seen.run, &mut next.run);
-        let (key, record) = (rows::run_key(id), rows::run_record(&next.run)?);
+        let (key, record) = (rows::run_key(id), rows::run_record(&next.run, &seen.beside)?);
         let mut writes = vec![Write::Replace { key, version: seen.version.clone(), record }];
         writes.append(&mut beside);
         let versions = self.store.transact(id.tag().as_str(), writes).await?;
@@ -132,6 +140,6 @@ impl Held {
 
 async fn load(store: &dyn RunStore, id: &RunId) -> Result<Option<Seen>, StoreError> {
     let Some(stored) = store.get(id.tag().as_str(), &rows::run_key(id)).await? else { return Ok(None) };
-    let version = stored.version.clone();
-    Ok(Some(Seen { run: rows::from_record(stored)?, version }))
+    let Row { value, version, beside } = schema::read_row(id.tag().as_str(), &rows::run_key(id), stored)?;
+    Ok(Some(Seen { run: value, version, beside }))
 }

@@ -1,12 +1,11 @@
 //! Idempotency keys: which run a key started, and for which request.
 
-use serde_json::Value;
-
 use super::Engine;
 use super::open::Opening;
 use super::pipeline::Pipeline;
 use super::ports::{StoreError, Version, Write};
 use super::rows;
+use super::schema;
 use super::start::{NOT_QUEUED, StartError, Started};
 use crate::model::{Progress, Run, RunId, Scope, Wake};
 
@@ -32,16 +31,15 @@ impl Engine {
         let Some(stored) = self.store.get(partition.as_str(), &rows::idempotency_key(key)).await? else {
             return Ok(Keyed::Unused);
         };
-        let text = |field: &str| stored.record.get(field).and_then(Value::as_str);
-        let id: RunId = text("run")
-            .and_then(|id| id.parse().ok())
-            .ok_or_else(|| StoreError::Refused("an idempotency row names no run".into()))?;
-        if text("payload") != Some(payload) {
+        let version = stored.version.clone();
+        let known: rows::KeyRow = schema::read(partition.as_str(), &rows::idempotency_key(key), stored)?;
+        let id = known.run;
+        if known.payload != *payload {
             return Err(StartError::KeyReused(id));
         }
         let run = self.run(&id).await?;
         let run = run.ok_or_else(|| StoreError::Refused(format!("run {id} is named by a key, but is gone")))?;
-        Ok(if never_began(&run) { Keyed::NeverBegan(stored.version) } else { Keyed::Started(Box::new(run)) })
+        Ok(if never_began(&run) { Keyed::NeverBegan(version) } else { Keyed::Started(Box::new(run)) })
     }
 
     /// The same request again: the same run, and its first ticket once more in case that one was lost.

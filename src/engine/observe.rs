@@ -69,6 +69,11 @@ pub enum Observation<'a> {
     },
 }
 
+/// Every word for an answer, for how a run ended, and for what became of a poison message.
+pub const ANSWERS: [&str; 8] = ["next", "wait", "retry", "fallback", "done", "failed", "terminated", "lost"];
+pub const OUTCOMES: [&str; 4] = ["completed", "failed", "terminated", "undone"];
+pub const POISON_KINDS: [&str; 3] = ["ended_run", "fell_back", "kept"];
+
 /// Listens to nothing.
 pub(super) struct Nobody;
 

@@ -9,8 +9,9 @@ use super::held::{Held, WriteError};
 use super::keys::{Key, Keyed, key_write};
 use super::meter::{self, Meter};
 use super::pipeline::{PhaseSpec, Pipeline};
-use super::ports::{StoreError, TransactError, Write};
+use super::ports::{Record, StoreError, TransactError, Write};
 use super::rows;
+use super::schema;
 use super::start::{NOT_QUEUED, StartError, Started};
 use super::transition::{self, Step};
 use crate::model::{Event, Failure, GENESIS, Progress, Receipt, Run, RunId, Scope, Wake};
@@ -48,7 +49,7 @@ impl Engine {
         run.receipt = meter::begun(meter);
         let mut writes = vec![
             Write::Insert { key: rows::LOCK.into(), record: rows::lock_record(&run)? },
-            Write::Insert { key: rows::run_key(&run.id), record: rows::run_record(&run)? },
+            Write::Insert { key: rows::run_key(&run.id), record: rows::run_record(&run, &Record::new())? },
             event_write(&run, &event)?,
             chain::begun(link, &run)?,
         ];
@@ -61,11 +62,14 @@ impl Engine {
                 if let Keyed::Started(run) = self.find_by_key(&opening.scope, opening.key.as_ref()).await? {
                     return self.replay(opening.pipeline, *run).await.map(Some);
                 }
-                let lock = self.store.get(opening.scope.tag().as_str(), rows::LOCK).await?;
-                match lock.as_ref().and_then(rows::lock_owner) {
-                    Some(owner) => Err(StartError::Busy { scope: opening.scope.clone(), owner }),
-                    None => Ok(None),
-                }
+                let tag = opening.scope.tag();
+                let Some(lock) = self.store.get(tag.as_str(), rows::LOCK).await? else { return Ok(None) };
+                // A later version's lock holds the scope as well, and its owner can be told.
+                let owner = match rows::lock_owner(&lock) {
+                    Some(owner) => owner,
+                    None => schema::read::<rows::Lock>(tag.as_str(), rows::LOCK, lock)?.owner,
+                };
+                Err(StartError::Busy { scope: opening.scope.clone(), owner })
             }
         }
     }

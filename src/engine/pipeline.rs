@@ -119,7 +119,7 @@ pub struct PipelineSpec {
 impl PipelineSpec {
     /// The queue of a phase, which is the name of its function too.
     pub fn queue(&self, phase: &str) -> String {
-        format!("{}-{phase}", self.name)
+        queue_of(self.name, phase)
     }
 
     pub fn phase(&self, name: &str) -> Option<&'static PhaseSpec> {
@@ -134,6 +134,11 @@ impl PipelineSpec {
     pub fn phase_behind(&self, from: &str, name: &str) -> Option<&'static PhaseSpec> {
         self.phases.iter().skip_while(|phase| phase.name != from).skip(1).find(|phase| phase.name == name)
     }
+}
+
+/// The queue of a phase, be it one that this version has or not.
+pub(super) fn queue_of(pipeline: &str, phase: &str) -> String {
+    format!("{pipeline}-{phase}")
 }
 
 /// A pipeline with its phases' work.

@@ -8,9 +8,9 @@ use super::context::PhaseContext;
 use super::deliver::DeliveryError;
 use super::held::{Held, WriteError};
 use super::observe::Observation;
-use super::ports::Appended;
+use super::ports::{Appended, StoreError};
 use super::transition::Step;
-use crate::model::{Failure, Ticket};
+use crate::model::{Failure, Misread, Ticket};
 
 /// What became of a poison message. Handling one twice comes to the same.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -23,6 +23,9 @@ pub enum Poisoned {
     Harmless,
     /// It is no ticket of ours; it was kept under this name.
     Kept(String),
+    /// This version cannot read it or its run, or does not know the run's phase. The run goes on once one is there that
+    /// does; the message was kept under this name.
+    Waits(String),
 }
 
 impl Engine {
@@ -30,15 +33,30 @@ impl Engine {
     pub const POISON: &'static str = "windlass-poison";
 
     pub async fn poisoned(&self, queue: &str, message: &str) -> Result<Poisoned, DeliveryError> {
-        let Ok(ticket) = serde_json::from_str::<Ticket>(message) else { return self.keep(queue, message).await };
+        let ticket = match Ticket::read(message) {
+            Ok(ticket) => ticket,
+            Err(Misread::Newer { .. }) => return self.keep(queue, message).await.map(Poisoned::Waits),
+            Err(Misread::NoTicket) => return self.keep(queue, message).await.map(Poisoned::Kept),
+        };
+        match self.end_by_poison(queue, message, &ticket).await {
+            Err(DeliveryError::Store(StoreError::Unreadable(_))) => {
+                self.keep(queue, message).await.map(Poisoned::Waits)
+            }
+            answer => answer,
+        }
+    }
+
+    async fn end_by_poison(&self, queue: &str, message: &str, ticket: &Ticket) -> Result<Poisoned, DeliveryError> {
         let Some(held) = Held::read(&self.store, &self.clock, &ticket.run, self.unique()).await? else {
-            return self.keep(queue, message).await;
+            return self.keep(queue, message).await.map(Poisoned::Kept);
         };
         let run = held.run().await;
-        let Some(pipeline) = self.registry.get(&run.pipeline) else { return self.keep(queue, message).await };
-        if run.is_ended() || ticket != run.ticket() {
+        if run.is_ended() || *ticket != run.ticket() {
             return Ok(Poisoned::Harmless);
         }
+        let Some((pipeline, _)) = self.known(&run) else {
+            return self.keep(queue, message).await.map(Poisoned::Waits);
+        };
         let now = self.clock.now();
         let run = match held.take(Step::Claim { seq: ticket.seq, expires_at: now + self.settings.lease }).await {
             Ok(run) => run,
@@ -74,7 +92,7 @@ impl Engine {
     }
 
     /// Keeps the message under a name made from it, so that keeping it again changes nothing.
-    async fn keep(&self, queue: &str, message: &str) -> Result<Poisoned, DeliveryError> {
+    async fn keep(&self, queue: &str, message: &str) -> Result<String, DeliveryError> {
         let digest = hex::encode(Sha256::digest(message.as_bytes()));
         let name = format!("{}/{queue}/{digest}.txt", Self::POISON);
         let bytes = Bytes::copy_from_slice(message.as_bytes());
@@ -84,6 +102,6 @@ impl Engine {
             }
         }
         self.observer.observe(&Observation::Poisoned { queue, kind: "kept" });
-        Ok(Poisoned::Kept(name))
+        Ok(name)
     }
 }

@@ -19,6 +19,8 @@ pub struct Version(pub String);
 pub struct Stored {
     pub version: Version,
     pub record: Record,
+    /// What of the row could not be read, in words. The record then lacks it, and must not be taken for the row.
+    pub flaw: Option<String>,
 }
 
 /// One row's part in a transaction.
@@ -49,6 +51,32 @@ pub enum StoreError {
     /// Refused for good: trying again changes nothing.
     #[error("storage refused: {0}")]
     Refused(String),
+    /// Storage works, and what it holds is nothing that this version can read. It stays as it is.
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
+}
+
+/// A row that this version cannot read, and therefore does not write.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the row {key} cannot be read: {why}; {}", self.remedy())]
+pub struct Unreadable {
+    /// With its partition before it.
+    pub key: String,
+    /// Which form the row says that it has, if it says it.
+    pub schema: Option<u64>,
+    pub why: String,
+    /// Whether a later version of Windlass can be expected to read it.
+    pub newer: bool,
+}
+
+impl Unreadable {
+    pub fn remedy(&self) -> &'static str {
+        if self.newer {
+            "run the version of Windlass that wrote it, or a later one"
+        } else {
+            "restore it from a backup; until then it is left as it is"
+        }
+    }
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -59,6 +87,12 @@ pub enum TransactError {
     Conflict(usize),
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<Unreadable> for TransactError {
+    fn from(row: Unreadable) -> Self {
+        StoreError::from(row).into()
+    }
 }
 
 /// Rows in partitions, changed by all-or-nothing transactions within one partition.
@@ -86,6 +120,9 @@ pub trait RunStore: Send + Sync {
 #[async_trait]
 pub trait TicketQueue: Send + Sync {
     async fn send(&self, queue: &str, ticket: &Ticket, delay: Duration) -> Result<(), StoreError>;
+
+    /// Sends a message as it came, because what it says is for a later version to read.
+    async fn send_back(&self, queue: &str, message: &str, delay: Duration) -> Result<(), StoreError>;
 }
 
 /// What became of an append at a position.

@@ -4,13 +4,15 @@ use bytes::{Bytes, BytesMut};
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::ports::StoreError;
-use super::{Engine, PipelineSpec, log, rows};
+use super::{Engine, PipelineSpec, log, rows, schema};
 use crate::model::{Event, Run, RunId, Scope};
 
 /// One page of a list.
 #[derive(Debug)]
 pub struct RunPage {
     pub runs: Vec<Run>,
+    /// Runs of the page whose rows this version cannot read.
+    pub unreadable: Vec<RunId>,
     /// The cursor for the following page, if there may be one.
     pub next: Option<RunId>,
 }
@@ -18,15 +20,17 @@ pub struct RunPage {
 impl Engine {
     pub async fn run(&self, id: &RunId) -> Result<Option<Run>, StoreError> {
         match self.store.get(id.tag().as_str(), &rows::run_key(id)).await? {
-            Some(stored) => rows::from_record(stored).map(Some),
+            Some(stored) => Ok(Some(schema::read(id.tag().as_str(), &rows::run_key(id), stored)?)),
             None => Ok(None),
         }
     }
 
     /// The run of this scope that started last.
     pub async fn latest(&self, scope: &Scope) -> Result<Option<Run>, StoreError> {
-        let found = self.store.range(scope.tag().as_str(), rows::RUN_FROM, rows::RUN_TO, 1).await?;
-        found.into_iter().next().map(|(_, stored)| rows::from_record(stored)).transpose()
+        let tag = scope.tag();
+        let found = self.store.range(tag.as_str(), rows::RUN_FROM, rows::RUN_TO, 1).await?;
+        let newest = found.into_iter().next().map(|(key, stored)| schema::read(tag.as_str(), &key, stored));
+        Ok(newest.transpose()?)
     }
 
     /// The run of this scope and of one of these pipelines that started last.
@@ -37,7 +41,7 @@ impl Engine {
             let page = self.store.range(scope.tag().as_str(), &after, "run;", PAGE).await?;
             let more = page.len() == PAGE;
             for (key, stored) in page {
-                let run: Run = rows::from_record(stored)?;
+                let run: Run = schema::read(scope.tag().as_str(), &key, stored)?;
                 if pipelines.contains(&run.pipeline.as_str()) {
                     return Ok(Some(run));
                 }
@@ -63,10 +67,20 @@ impl Engine {
         let full = entries.len() == limit;
         let ids = entries.iter().map(|(key, _)| rows::listed(key)).collect::<Result<Vec<_>, _>>()?;
         let next = ids.last().filter(|_| full).cloned();
-        let found: Vec<Option<Run>> =
-            stream::iter(ids).map(async |id| self.run(&id).await).buffered(AT_ONCE).try_collect().await?;
-        // A start that died before its transaction left an entry without a run.
-        Ok(RunPage { runs: found.into_iter().flatten().collect(), next })
+        let found: Vec<_> =
+            stream::iter(ids).map(|id| self.listed(id)).buffered(AT_ONCE).try_collect::<Vec<_>>().await?;
+        let (runs, unreadable): (Vec<_>, Vec<_>) = found.into_iter().flatten().partition(Result::is_ok);
+        let unreadable = unreadable.into_iter().filter_map(Result::err).collect();
+        Ok(RunPage { runs: runs.into_iter().flatten().collect(), unreadable, next })
+    }
+
+    /// The run, or its id if this version cannot read it. A start that died before its transaction left an entry without a
+    /// run.
+    async fn listed(&self, id: RunId) -> Result<Option<Result<Run, RunId>>, StoreError> {
+        match self.run(&id).await {
+            Err(StoreError::Unreadable(_)) => Ok(Some(Err(id))),
+            found => Ok(found?.map(Ok)),
+        }
     }
 
     /// Every event of a run, in order.
@@ -78,7 +92,7 @@ impl Engine {
             let page = self.store.range(id.tag().as_str(), &after, &before, PAGE).await?;
             let more = page.len() == PAGE;
             for (key, stored) in page {
-                events.push(rows::from_record(stored)?);
+                events.push(schema::read(id.tag().as_str(), &key, stored)?);
                 after = key;
             }
             if !more {

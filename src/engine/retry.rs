@@ -8,7 +8,7 @@ use super::open::Opening;
 use super::pipeline::{Pipeline, Resume};
 use super::ports::StoreError;
 use super::start::{StartError, Started};
-use super::{Engine, chain, rows};
+use super::{Engine, chain, rows, schema};
 use crate::model::{End, Failure, Progress, Run, RunId, Status, Verdict};
 
 #[derive(Debug, thiserror::Error)]
@@ -100,7 +100,7 @@ impl Engine {
             let page = self.store.range(run.id.tag().as_str(), &after, &before, PAGE).await?;
             let more = page.len() == PAGE;
             for (key, stored) in page {
-                let later: Run = rows::from_record(stored)?;
+                let later: Run = schema::read(run.id.tag().as_str(), &key, stored)?;
                 if later.pipeline == run.pipeline && later.scope == run.scope && !never_began(&later) {
                     return Ok(Some(later.id));
                 }

@@ -11,13 +11,13 @@
 //! | `index:<pipeline>` | `active:<id>` | a run that the sweep has to look after |
 //! | `index:<pipeline>` | `list:<time left>:<id>` | every run, the newest first |
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::ports::{Record, StoreError, Stored};
-use crate::model::{Event, Run, RunId};
+use super::schema;
+use crate::model::{Event, Run, RunId, Timestamp};
 
 pub const LOCK: &str = "lock";
 pub const CHAIN: &str = "chain";
@@ -28,8 +28,6 @@ pub const ACTIVE_FROM: &str = "active:";
 pub const ACTIVE_TO: &str = "active;";
 pub const LIST_FROM: &str = "list:";
 pub const LIST_TO: &str = "list;";
-/// The version of the rows' layout, written into every row.
-pub const SCHEMA: u64 = 1;
 
 pub fn run_key(id: &RunId) -> String {
     format!("{RUN_FROM}{}", id.name())
@@ -73,10 +71,16 @@ pub fn listed(key: &str) -> Result<RunId, StoreError> {
         .ok_or_else(|| StoreError::Refused(format!("index entry {key} names no run")))
 }
 
+/// A row of its own.
 pub fn to_record<T: Serialize>(value: &T) -> Result<Record, StoreError> {
+    to_record_beside(value, &Record::new())
+}
+
+/// A row that takes the place of one which has these fields beside what is known of it.
+pub fn to_record_beside<T: Serialize>(value: &T, beside: &Record) -> Result<Record, StoreError> {
     match serde_json::to_value(value) {
         Ok(Value::Object(mut record)) => {
-            record.insert("schema".into(), SCHEMA.into());
+            schema::seal(&mut record, beside);
             Ok(record)
         }
         Ok(_) => Err(StoreError::Refused("only a structure can be a row".into())),
@@ -84,14 +88,9 @@ pub fn to_record<T: Serialize>(value: &T) -> Result<Record, StoreError> {
     }
 }
 
-pub fn from_record<T: DeserializeOwned>(stored: Stored) -> Result<T, StoreError> {
-    serde_json::from_value(Value::Object(stored.record))
-        .map_err(|error| StoreError::Refused(format!("a row cannot be read: {error}")))
-}
-
 /// The run's row, with what an operator looks for as columns of its own.
-pub fn run_record(run: &Run) -> Result<Record, StoreError> {
-    let mut record = to_record(run)?;
+pub fn run_record(run: &Run, beside: &Record) -> Result<Record, StoreError> {
+    let mut record = to_record_beside(run, beside)?;
     record.insert("status".into(), serde_json::to_value(run.status()).unwrap_or_default());
     record.insert("next_wake_at".into(), serde_json::to_value(run.next_wake_at()).unwrap_or_default());
     Ok(record)
@@ -106,6 +105,28 @@ pub fn lock_record(run: &Run) -> Result<Record, StoreError> {
     to_record(&serde_json::json!({"owner": run.id, "scope": run.scope}))
 }
 
+/// Whose the lock is, as far as the row says it at all: to be told, and not to be written by.
 pub fn lock_owner(stored: &Stored) -> Option<RunId> {
     stored.record.get("owner")?.as_str()?.parse().ok()
+}
+
+/// The lock, as one that may be removed.
+#[derive(Deserialize)]
+pub struct Lock {
+    pub owner: RunId,
+}
+
+/// What an entry of the index says.
+#[derive(Deserialize)]
+pub struct Entry {
+    pub run: RunId,
+    pub created_at: Timestamp,
+}
+
+/// What is stored for an idempotency key.
+#[derive(Deserialize)]
+pub struct KeyRow {
+    pub run: RunId,
+    /// A digest of the request.
+    pub payload: String,
 }

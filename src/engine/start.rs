@@ -7,7 +7,7 @@ use super::Engine;
 use super::chain;
 use super::keys::{Key, Keyed};
 use super::open::Opening;
-use super::ports::StoreError;
+use super::ports::{StoreError, Unreadable};
 use crate::model::{Run, RunId, Scope};
 
 /// The failure of a run that was ended before it began, because its first ticket could not be sent.
@@ -44,6 +44,12 @@ pub enum StartError {
     NotQueued(StoreError),
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<Unreadable> for StartError {
+    fn from(row: Unreadable) -> Self {
+        StoreError::from(row).into()
+    }
 }
 
 impl StartError {

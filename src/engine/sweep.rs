@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream;
-use serde_json::Value;
 
 use super::Engine;
 use super::chain;
@@ -13,7 +12,8 @@ use super::observe::Observation;
 use super::pipeline::PipelineSpec;
 use super::ports::{StoreError, Stored, Write};
 use super::rows;
-use crate::model::{Run, RunId, Timestamp};
+use super::schema;
+use crate::model::{Event, Run, RunId};
 
 /// What a round found and did.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -24,7 +24,9 @@ pub struct SweepReport {
     pub resent: u64,
     /// Index entries of ended or never-begun runs that were removed.
     pub retired: u64,
-    /// Rows that could not be read or entries that could not be handled this time.
+    /// Runs that this version cannot read, or whose phase it does not know. They are left to one that does.
+    pub unreadable: u64,
+    /// Entries that could not be handled this time.
     pub failed: u64,
     /// Runs that have not ended, those of them whose ticket was overdue, and those long past their budget.
     pub live: u64,
@@ -47,6 +49,8 @@ enum Found {
     Resent,
     Closed,
     Retired,
+    /// In a phase that this version does not know.
+    Foreign,
 }
 
 /// What a look at a run shows, whatever becomes of the look.
@@ -93,6 +97,11 @@ impl Engine {
                         Ok(Found::Resent) => report.resent += 1,
                         Ok(Found::Closed) => report.closed += 1,
                         Ok(Found::Retired) => report.retired += 1,
+                        Ok(Found::Foreign) => report.unreadable += 1,
+                        Err(StoreError::Unreadable(row)) => {
+                            tracing::error!(key = row.key, code = "run_unreadable", "{row}");
+                            report.unreadable += 1;
+                        }
                         Err(error) => {
                             tracing::warn!(%error, "the sweep could not look after a run");
                             report.failed += 1;
@@ -104,8 +113,8 @@ impl Engine {
                 }
             }
         }
-        let SweepReport { live, late, stuck, .. } = report;
-        self.observer.observe(&Observation::Swept { live, late, stuck, unreadable: 0 });
+        let SweepReport { live, late, stuck, unreadable, .. } = report;
+        self.observer.observe(&Observation::Swept { live, late, stuck, unreadable });
         Ok(report)
     }
 
@@ -129,11 +138,8 @@ impl Engine {
         entry: Stored,
         look: &mut Look,
     ) -> Result<Found, StoreError> {
-        let text = |field: &str| entry.record.get(field).and_then(Value::as_str);
-        let id: RunId = text("run")
-            .and_then(|id| id.parse().ok())
-            .ok_or_else(|| StoreError::Refused(format!("index entry {key} names no run")))?;
-        let announced = text("created_at").and_then(Timestamp::parse).unwrap_or_default();
+        let version = entry.version.clone();
+        let rows::Entry { run: id, created_at: announced } = schema::read(partition, &key, entry)?;
         let now = self.clock.now();
         match self.run(&id).await? {
             None if announced + Self::NEVER_BEGUN > now => Ok(Found::Moving),
@@ -153,6 +159,11 @@ impl Engine {
                     tracing::info!(run = %id, phase = run.phase, why, code = "phase_closed", "a run stays where it is");
                     return Ok(Found::Closed);
                 }
+                if self.known(&run).is_none() {
+                    let (phase, code) = (run.phase.as_str(), "phase_unknown");
+                    tracing::warn!(run = %id, phase, code, "a run waits for a version that knows its phase");
+                    return Ok(Found::Foreign);
+                }
                 if !look.late {
                     return Ok(Found::Moving);
                 }
@@ -160,7 +171,7 @@ impl Engine {
                 Ok(Found::Resent)
             }
             _ => {
-                let retire = vec![Write::Delete { key, version: entry.version }];
+                let retire = vec![Write::Delete { key, version }];
                 match self.store.transact(partition, retire).await {
                     // Another sweep was quicker.
                     Ok(_) | Err(super::ports::TransactError::Conflict(_)) => Ok(Found::Retired),
@@ -175,16 +186,18 @@ impl Engine {
         let partition = run.id.tag().as_str();
         let mut found = Vec::new();
         let lock = self.store.get(partition, rows::LOCK).await?;
-        if lock.as_ref().and_then(rows::lock_owner).as_ref() != Some(&run.id) {
+        let lock: Option<rows::Lock> = lock.map(|row| schema::read(partition, rows::LOCK, row)).transpose()?;
+        if lock.is_none_or(|lock| lock.owner != run.id) {
             found.push("I4: the scope's lock is not held by its run");
         }
         let link = chain::read(self.store.as_ref(), run.id.tag()).await?;
         if link.is_some_and(|link| link.chain.last_run != run.id) {
             found.push("I5: the scope's chain does not end with its run");
         }
-        let last = self.store.get(partition, &rows::event_key(&run.id, run.events)).await?;
-        let hash = last.as_ref().and_then(|event| event.record.get("hash")).and_then(Value::as_str);
-        if hash != Some(run.last_hash.as_str()) {
+        let last = rows::event_key(&run.id, run.events);
+        let event = self.store.get(partition, &last).await?;
+        let event: Option<Event> = event.map(|row| schema::read(partition, &last, row)).transpose()?;
+        if event.is_none_or(|event| event.hash != run.last_hash) {
             found.push("I5: the run's last event is missing or is another one");
         }
         let beyond = self.store.get(partition, &rows::event_key(&run.id, run.events + 1)).await?;

@@ -22,16 +22,20 @@ pub enum TellError {
 }
 
 impl Engine {
-    /// Asks the run to stop; seen at its next claim, renewal or commit. A second request changes nothing.
-    /// A run that waits is woken to stop now.
+    /// Asks the run to stop; seen at its next claim, renewal or commit. A run that waits is woken to stop now. A second
+    /// request changes nothing, unless the run is in a phase that this version does not know: once whoever knows it has
+    /// had time enough to come, it is ended without any clean-up.
     pub async fn cancel(&self, id: &RunId, by: &str, reason: &str) -> Result<Run, TellError> {
+        let request = CancelRequest { by: by.to_owned(), reason: reason.to_owned(), at: self.clock.now() };
+        let live = self.run(id).await?.filter(|run| !run.is_ended());
+        if live.as_ref().is_some_and(|run| self.is_alone(run)) {
+            return self.end_alone(id, request).await;
+        }
         // Whether a phase is a way back is known of it for good, so that nothing can come between this look and the write.
-        let phase = self.run(id).await?.filter(|run| !run.is_ended());
-        let pipeline = phase.as_ref().and_then(|run| Some((self.registry.get(&run.pipeline)?, &run.phase)));
-        if pipeline.and_then(|(pipeline, phase)| pipeline.work(phase)).is_some_and(|phase| phase.is_way_back()) {
+        let work = live.as_ref().and_then(|run| self.registry.get(&run.pipeline)?.work(&run.phase));
+        if work.is_some_and(|phase| phase.is_way_back()) {
             return Err(TellError::FallingBack);
         }
-        let request = CancelRequest { by: by.to_owned(), reason: reason.to_owned(), at: self.clock.now() };
         self.tell(id, Step::RequestCancel { request }).await
     }
 
@@ -54,7 +58,7 @@ impl Engine {
             Err(WriteError::Store(error)) => return Err(error.into()),
         };
         if run.seq > before
-            && let (Progress::Ready { wake_at, .. }, Some(pipeline)) = (&run.progress, self.registry.get(&run.pipeline))
+            && let (Progress::Ready { wake_at, .. }, Some((pipeline, _))) = (&run.progress, self.known(&run))
         {
             self.send(pipeline.spec, &run.ticket(), *wake_at).await?;
         }

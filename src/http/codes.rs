@@ -121,6 +121,8 @@ pub const CODES: &[Code] = &[
     code(503, "identity_provider_unavailable", "The keys to check a token with cannot be had at the moment."),
     code(503, "not_queued", "The queue did not take the run, which was ended again before it began."),
     code(503, "platform_unavailable", "The repository, the registry or the app does not answer at the moment."),
+    code(503, "row_unreadable", "The storage holds something that this version cannot read; the message names it."),
+    code(503, "run_unreadable", "This version cannot read the run; the message tells why and what to do."),
     code(503, "storage_unavailable", "The storage does not answer at the moment."),
 ];
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::error::ApiError;
-use crate::engine::ports::StoreError;
+use crate::engine::ports::{StoreError, Unreadable};
 use crate::engine::{RetryError, StartError, TellError};
 
 const PAUSE: Duration = Duration::from_secs(5);
@@ -11,6 +11,17 @@ const PAUSE: Duration = Duration::from_secs(5);
 /// There is no such run, or not one of the kind that was asked for.
 pub fn unknown_run() -> ApiError {
     ApiError::not_found("unknown_run", "There is no such run. GET /api/runs lists those there are.")
+}
+
+/// Another version may be at work beside this one and answer the next time.
+fn unreadable(row: &Unreadable) -> ApiError {
+    match row.key.split_once("/run:") {
+        Some((tag, name)) => {
+            let message = format!("Run {tag}-{name} cannot be read and stays as it is: {row}.");
+            ApiError::unavailable("run_unreadable", message, PAUSE)
+        }
+        None => ApiError::unavailable("row_unreadable", format!("It stays as it is: {row}."), PAUSE),
+    }
 }
 
 impl From<StoreError> for ApiError {
@@ -21,6 +32,7 @@ impl From<StoreError> for ApiError {
                 Self::unavailable("storage_unavailable", message, PAUSE).with_detail(detail)
             }
             StoreError::Refused(detail) => Self::internal(detail),
+            StoreError::Unreadable(row) => unreadable(&row),
         }
     }
 }

@@ -81,9 +81,14 @@ impl RunId {
 
     /// A new id that sorts as newer than `last`, even if the clock of whoever made that one was ahead of ours.
     pub fn after(last: &Self, scope: &Scope, started_ms: i64, random: u64) -> Self {
-        let left = last.name.get(..Self::TIME_DIGITS).and_then(|digits| u64::from_str_radix(digits, 16).ok());
-        let last_ms = Self::TIME_MASK - left.unwrap_or(Self::TIME_MASK);
-        Self::new(scope, started_ms.max(i64::try_from(last_ms).unwrap_or(i64::MAX).saturating_add(1)), random)
+        Self::new(scope, started_ms.max(last.started_ms().saturating_add(1)), random)
+    }
+
+    /// The milliseconds that the id was made from.
+    pub fn started_ms(&self) -> i64 {
+        let left = self.name.get(..Self::TIME_DIGITS).and_then(|digits| u64::from_str_radix(digits, 16).ok());
+        let started = Self::TIME_MASK - left.unwrap_or(Self::TIME_MASK);
+        i64::try_from(started).unwrap_or(i64::MAX)
     }
 
     pub fn tag(&self) -> &ScopeTag {
@@ -139,6 +144,7 @@ mod tests {
         let scope = Scope::new("platform");
         let id = RunId::new(&scope, 1_795_228_935_162, 0x1_2345_6789);
         assert_eq!(id.tag(), &scope.tag());
+        assert_eq!(id.started_ms(), 1_795_228_935_162);
         assert_eq!(id.to_string().parse(), Ok(id));
     }
 

@@ -15,5 +15,5 @@ pub use ids::{BadId, RunId, Scope, ScopeTag};
 pub use receipt::Receipt;
 pub use retry::RetryPolicy;
 pub use run::{CancelRequest, End, Fallback, Lease, LogExtents, Progress, Run, Status, Verdict, Wake};
-pub use ticket::Ticket;
+pub use ticket::{Misread, Ticket};
 pub use timestamp::Timestamp;

@@ -10,6 +10,16 @@ pub async fn receive(engine: &Engine, queue: &str, text: &str) -> Result<(), Str
         Poisoned::Kept(name) => {
             tracing::error!(queue, kept_as = name, code = "not_a_ticket", "a message that is no ticket was kept");
         }
+        Poisoned::Waits(name) => {
+            let advice = "run the version that sent it; its run is not ended and goes on there";
+            tracing::error!(
+                queue,
+                kept_as = name,
+                code = "run_waits",
+                advice,
+                "a ticket that this version cannot work on was kept"
+            );
+        }
     }
     Ok(())
 }

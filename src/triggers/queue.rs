@@ -1,16 +1,22 @@
 //! A queue-triggered invocation: one delivery of a ticket.
 
 use crate::engine::{Acknowledged, Engine};
-use crate::model::{Ticket, redact};
+use crate::model::{Misread, Ticket, redact};
 
 /// Characters of a stranger's text that a log line repeats.
 const SHOWN: usize = 64;
 
 /// `Ok` lets the host delete the message, `Err` brings it back.
 pub async fn deliver(engine: &Engine, queue: &str, text: &str) -> Result<(), String> {
-    let Ok(ticket) = serde_json::from_str::<Ticket>(text) else {
+    let ticket = match Ticket::read(text) {
+        Ok(ticket) => ticket,
+        Err(Misread::Newer { run, schema }) => {
+            let acknowledged = engine.postpone(queue, &run, text).await.map_err(|error| error.to_string())?;
+            tracing::debug!(%run, schema, queue, ?acknowledged, "a ticket of a later version came");
+            return Ok(());
+        }
         // Delivering it again would not turn it into a ticket: it is kept for a person at once.
-        return super::poison::receive(engine, queue, text).await;
+        Err(Misread::NoTicket) => return super::poison::receive(engine, queue, text).await,
     };
     let acknowledged = engine.deliver(queue, &ticket).await.map_err(|error| error.to_string())?;
     match acknowledged {

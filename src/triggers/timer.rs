@@ -8,11 +8,11 @@ pub async fn sweep(engine: &Engine) -> Result<(), String> {
         tracing::error!(run = %breach.run, what = breach.what, code = "invariant_broken", "a promise is not kept");
     }
     let (seen, resent, retired, failed) = (report.seen, report.resent, report.retired, report.failed);
-    let closed = report.closed;
-    if resent + failed + closed > 0 {
-        tracing::warn!(seen, resent, retired, failed, closed, "swept");
+    let (closed, unreadable) = (report.closed, report.unreadable);
+    if resent + failed + closed + unreadable > 0 {
+        tracing::warn!(seen, resent, retired, failed, closed, unreadable, "swept");
     } else {
-        tracing::info!(seen, resent, retired, failed, closed, "swept");
+        tracing::info!(seen, resent, retired, failed, closed, unreadable, "swept");
     }
     Ok(())
 }

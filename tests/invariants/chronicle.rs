@@ -78,7 +78,7 @@ impl Told {
     }
 
     async fn replace(&self, key: &str, change: impl FnOnce(&mut Record)) {
-        let Stored { version, mut record } = self.get(key).await;
+        let Stored { version, mut record, .. } = self.get(key).await;
         change(&mut record);
         self.write(Write::Replace { key: key.to_owned(), version, record }).await;
     }

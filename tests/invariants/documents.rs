@@ -154,9 +154,15 @@ fn a_document_that_cannot_be_read_fails_its_run_and_is_named() {
             let said = world.stored(&run.id).failure.expect("a cause").message;
             assert!(said.contains("document thing of rig:1") && said.contains("BlobNotFound") == gone, "{said}");
             let answer = outside.document::<u64>(&scope(), "thing").await;
-            assert!(matches!(&answer, Err(StoreError::Refused(why)) if why.contains("thing of rig:1")), "{answer:?}");
+            assert!(
+                matches!(&answer, Err(StoreError::Unreadable(row)) if row.why.contains("thing of rig:1")),
+                "{answer:?}"
+            );
             let answer = outside.update_document(&scope(), "thing", |_: Option<&u64>| Some(1)).await;
-            assert!(matches!(&answer, Err(StoreError::Refused(why)) if why.contains("thing of rig:1")), "{answer:?}");
+            assert!(
+                matches!(&answer, Err(StoreError::Unreadable(row)) if row.why.contains("thing of rig:1")),
+                "{answer:?}"
+            );
         });
     }
 }

@@ -23,4 +23,5 @@ mod receipts;
 mod retries;
 mod tickets;
 mod timers;
+mod versions;
 mod wakes;

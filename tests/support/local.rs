@@ -21,6 +21,8 @@ pub const PATIENCE: Duration = Duration::from_secs(120);
 
 pub struct Local {
     pub base: String,
+    /// Where the simulated Azure is, if there is one.
+    pub azure: Option<String>,
     child: Child,
     lines: tokio::task::JoinHandle<Vec<String>>,
 }
@@ -32,6 +34,10 @@ pub struct Start {
     pub port: u16,
     pub environment: Vec<(String, String)>,
     pub arguments: Vec<String>,
+    /// Milliseconds that a step of a simulated build takes.
+    pub pace: u64,
+    /// A working tree of another version with its programs in `target/debug`; this version's where there is none.
+    pub version: Option<PathBuf>,
 }
 
 impl Start {
@@ -43,17 +49,27 @@ impl Start {
             port: 0,
             environment: Vec::new(),
             arguments: host.map_or_else(Vec::new, |host| vec!["--host".into(), host]),
+            pace: 5,
+            version: None,
         }
     }
 
     /// What `windlass-dev` is called with.
     pub fn line(&self) -> Vec<OsString> {
-        let port = self.port.to_string();
-        let fixed = ["up", "--pace", "5", "--handler", env!("CARGO_BIN_EXE_windlass"), "--port", &port, "--storage"];
+        let (port, pace) = (self.port.to_string(), self.pace.to_string());
+        let fixed = ["up", "--pace", &pace, "--port", &port, "--storage", &self.storage];
         let mut line: Vec<OsString> = fixed.iter().map(OsString::from).collect();
-        line.extend([OsString::from(&self.storage), "--data".into(), self.data.clone().into()]);
+        line.extend(["--data".into(), self.data.clone().into(), "--handler".into(), self.program("windlass").into()]);
         line.extend(self.arguments.iter().map(OsString::from));
         line
+    }
+
+    fn program(&self, name: &str) -> PathBuf {
+        match (&self.version, name) {
+            (Some(tree), name) => tree.join("target/debug").join(name),
+            (None, "windlass") => env!("CARGO_BIN_EXE_windlass").into(),
+            (None, _) => env!("CARGO_BIN_EXE_windlass-dev").into(),
+        }
     }
 
     pub fn setting(mut self, name: &str, value: &str) -> Self {
@@ -70,8 +86,8 @@ pub fn external_host() -> Option<String> {
 impl Local {
     /// Starts it and waits until it says that it is ready.
     pub async fn start(start: &Start) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_windlass-dev"))
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
+        let mut child = Command::new(start.program("windlass-dev"))
+            .current_dir(start.version.as_deref().unwrap_or(Path::new(env!("CARGO_MANIFEST_DIR"))))
             .args(start.line())
             .env_remove("PLATFORM_SUBSCRIPTION_ID")
             .envs(start.environment.clone())
@@ -82,11 +98,14 @@ impl Local {
             .spawn()
             .expect("windlass-dev runs");
         let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-        let mut base = None;
+        let (mut base, mut azure) = (None, None);
         let began = async {
             while let Some(line) = lines.next_line().await.expect("a line") {
                 if let Some((_, address)) = line.split_once("Windlass is at ") {
                     base = Some(address.to_owned());
+                }
+                if let Some((_, address)) = line.split_once("simulated, at ") {
+                    azure = Some(address.to_owned());
                 }
                 if line == "ready" {
                     return;
@@ -102,7 +121,7 @@ impl Local {
             }
             said
         });
-        Self { base: base.expect("windlass-dev tells its address"), child, lines }
+        Self { base: base.expect("windlass-dev tells its address"), azure, child, lines }
     }
 
     /// Ends the host without a word, as a lost machine does.
@@ -112,6 +131,15 @@ impl Local {
         if external_host().is_some() {
             below.iter().for_each(|host| kill_now(*host));
         }
+    }
+
+    /// Ends host and handler without a word at the same moment.
+    pub async fn kill_all(mut self) {
+        let host = self.child.id().expect("it runs");
+        let below = children_of(host);
+        kill_now(host);
+        below.iter().for_each(|handler| kill_now(*handler));
+        self.child.wait().await.expect("it ends");
     }
 
     /// Ends the handler without a word; false if there is none now.

@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
+use windlass::engine::observe::{ANSWERS, OUTCOMES, POISON_KINDS};
 use windlass::engine::{Observation, Observer};
 
 #[derive(Default)]
@@ -33,11 +34,18 @@ impl Observer for Recorder {
         let told = match *observation {
             Observation::Delivered { pipeline, phase, age } => (format!("delivered {pipeline}/{phase}"), Some(age)),
             Observation::Answered { pipeline, phase, answer, took } => {
+                assert!(ANSWERS.contains(&answer), "{answer}");
                 (format!("answered {pipeline}/{phase} {answer}"), Some(took))
             }
             Observation::Retried { pipeline, phase, code } => (format!("retried {pipeline}/{phase} {code}"), None),
-            Observation::Ended { pipeline, outcome, took } => (format!("ended {pipeline} {outcome}"), Some(took)),
-            Observation::Poisoned { queue, kind } => (format!("poisoned {queue} {kind}"), None),
+            Observation::Ended { pipeline, outcome, took } => {
+                assert!(OUTCOMES.contains(&outcome), "{outcome}");
+                (format!("ended {pipeline} {outcome}"), Some(took))
+            }
+            Observation::Poisoned { queue, kind } => {
+                assert!(POISON_KINDS.contains(&kind), "{kind}");
+                (format!("poisoned {queue} {kind}"), None)
+            }
             Observation::Swept { live, late, stuck, unreadable } => {
                 (format!("swept {live} live, {late} late, {stuck} stuck, {unreadable} unreadable"), None)
             }

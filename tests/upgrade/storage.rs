@@ -37,6 +37,10 @@ impl TicketQueue for Tickets {
         self.due.lock().expect("never poisoned").insert(ticket.to_json(), self.clock.now() + delay);
         self.store.send(queue, ticket, Duration::ZERO).await
     }
+
+    async fn send_back(&self, queue: &str, message: &str, _: Duration) -> Result<(), StoreError> {
+        self.store.send_back(queue, message, Duration::ZERO).await
+    }
 }
 
 pub struct FlakyLogs {

@@ -3,7 +3,7 @@
 //! The measured host puts a function with a wrong `function.json` in error and accepts misspelt properties in silence;
 //! here each is a fault that keeps the host from starting.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
@@ -48,12 +48,35 @@ pub fn read(folder: &Path, prefix: &str, environment: &Environment, faults: &mut
         .filter(|path| path.join("function.json").is_file())
         .collect();
     folders.sort_by_key(|path| path.file_name().map(|name| name.to_string_lossy().to_lowercase()));
-    let mut functions: Vec<Function> = Vec::new();
-    for path in folders {
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let read = |path: PathBuf| {
         let file = path.join("function.json");
-        let mut reader = Reader { file: file.display().to_string(), environment, faults, sound: true };
-        if let Some(function) = reader.function(&name, &file, prefix) {
+        FunctionFile {
+            function: path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+            text: std::fs::read_to_string(&file).unwrap_or_default(),
+            shown: file.display().to_string(),
+        }
+    };
+    parse(folders.into_iter().map(read), prefix, environment, faults)
+}
+
+/// A function.json, and what complaints call it.
+pub struct FunctionFile {
+    pub function: String,
+    pub text: String,
+    pub shown: String,
+}
+
+/// The same for files that were read already.
+pub fn parse(
+    files: impl IntoIterator<Item = FunctionFile>,
+    prefix: &str,
+    environment: &Environment,
+    faults: &mut Faults,
+) -> Vec<Function> {
+    let mut functions: Vec<Function> = Vec::new();
+    for FunctionFile { function, text, shown } in files {
+        let mut reader = Reader { file: shown, environment, faults, sound: true };
+        if let Some(function) = reader.function(&function, &text, prefix) {
             reader.no_conflict(&function, &functions);
             functions.push(function);
         }
@@ -74,8 +97,7 @@ impl Reader<'_> {
         self.faults.add(&self.file, what);
     }
 
-    fn function(&mut self, name: &str, file: &Path, prefix: &str) -> Option<Function> {
-        let text = std::fs::read_to_string(file).unwrap_or_default();
+    fn function(&mut self, name: &str, text: &str, prefix: &str) -> Option<Function> {
         let given: Value = match serde_json::from_str(text.trim_start_matches('\u{feff}')) {
             Ok(given) => given,
             Err(error) => {

@@ -29,6 +29,10 @@ impl Faults {
         self.0.push(format!("{file}: {what}"));
     }
 
+    pub fn into_list(self) -> Vec<String> {
+        self.0
+    }
+
     pub fn into_result<T>(self, value: T) -> Result<T, HostError> {
         if self.0.is_empty() { Ok(value) } else { Err(HostError::Faults(self.0)) }
     }

@@ -28,7 +28,8 @@
 //!
 //! # Map
 //!
-//! `settings`, `bindings` (with `names`) and `environment` read files into `functions`; `faults` collects what is wrong in them. `child` keeps the handler's
+//! `settings`, `bindings` (with `names`) and `environment` read files into `functions`; `faults` collects what is wrong in them, `judge` has nothing
+//! but that. `child` keeps the handler's
 //! process, `handler` is what the others see of it, `endpoint` its connections, `wire` and `heads` the bytes. `server` reads
 //! requests, `routes` finds their function, `forward`, `proxy` and `unforwarded` pass them on, `headers` and `uri` know what
 //! happens to them on the way, `admin` is the host's own. `queue` listens to a queue behind `queues`, `timer` fires by
@@ -50,6 +51,7 @@ mod heads;
 #[expect(clippy::module_inception, reason = "the host itself, beside its parts")]
 mod host;
 mod invoker;
+mod judge;
 mod moment;
 mod names;
 mod ncrontab;
@@ -71,6 +73,7 @@ mod wire;
 pub use environment::{local_settings, values_of};
 pub use faults::HostError;
 pub use host::{Host, signalled, start};
+pub use judge::judge;
 pub use options::{HostOptions, HttpMode, StopReason};
 pub use queues::{Doorbell, QueueMessage, QueueSource, QueueSourceError};
 pub use voice::{Level, Voice};

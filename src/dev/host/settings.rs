@@ -91,22 +91,27 @@ pub struct HostSettings {
 pub fn read(root: &Path, environment: &Environment, faults: &mut Faults) -> HostSettings {
     let path = root.join("host.json");
     let file = path.display().to_string();
-    let mut given = match std::fs::read_to_string(&path) {
+    match std::fs::read_to_string(&path) {
+        Ok(text) => parse(&file, &text, environment, faults),
         Err(error) => {
             faults.add(&file, format!("cannot be read ({error}); a script root holds a host.json"));
-            Value::Object(Map::new())
+            Reader { file: &file, faults }.settings(&Value::Object(Map::new()))
         }
-        Ok(text) => serde_json::from_str(text.trim_start_matches('\u{feff}')).unwrap_or_else(|error| {
-            faults.add(&file, format!("is no JSON ({error})"));
-            Value::Object(Map::new())
-        }),
-    };
+    }
+}
+
+/// The same for the text of a host.json; complaints call it `file`.
+pub fn parse(file: &str, text: &str, environment: &Environment, faults: &mut Faults) -> HostSettings {
+    let mut given = serde_json::from_str(text.trim_start_matches('\u{feff}')).unwrap_or_else(|error| {
+        faults.add(file, format!("is no JSON ({error})"));
+        Value::Object(Map::new())
+    });
     if !given.is_object() {
-        faults.add(&file, "is no JSON object; begin with {\"version\": \"2.0\"");
+        faults.add(file, "is no JSON object; begin with {\"version\": \"2.0\"");
         given = Value::Object(Map::new());
     }
     environment.override_host(&mut given);
-    Reader { file: &file, faults }.settings(&given)
+    Reader { file, faults }.settings(&given)
 }
 
 struct Reader<'a> {

@@ -20,6 +20,8 @@ use crate::model::{Run, RunId, Status, Timestamp};
 
 /// In an answer: there may be more. In a request: go on from there.
 const CONTINUATION: HeaderName = HeaderName::from_static("x-ms-continuation-token");
+/// In an answer: the runs that are left out because this version cannot read them.
+const UNREADABLE: HeaderName = HeaderName::from_static("x-windlass-unreadable");
 const DEFAULT_TOP: u64 = 50;
 const MOST: u64 = 100;
 /// Runs that one call looks at: a page may be short, or even empty, and still have a successor.
@@ -33,7 +35,8 @@ struct Filter {
 }
 
 /// GET /api/runs with `pipeline`, `runtimeStatus` (several by commas), `createdTimeFrom`, `createdTimeTo` and `top`:
-/// an array of runs, and the header `x-ms-continuation-token` while there may be more.
+/// an array of runs, and the header `x-ms-continuation-token` while there may be more. Runs that this version cannot read
+/// are left out and named in the header `x-windlass-unreadable`.
 ///
 /// # Errors
 /// 400 `unknown_pipeline`, `invalid_runtime_status`, `invalid_time`, `invalid_top`, `invalid_continuation_token`.
@@ -51,13 +54,22 @@ pub async fn list(
     let top = usize::try_from(top.unwrap_or(DEFAULT_TOP)).unwrap_or(1);
     let after = continuation(&headers)?;
 
-    let (runs, next) = page(&state, &pipelines, &filter, after, top).await?;
+    let mut unreadable = Vec::new();
+    let (runs, next) = page(&state, &pipelines, &filter, after, top, &mut unreadable).await?;
     let admin = state.upgrade.is_admin(&caller);
     let mut views: Vec<_> = runs.iter().map(|run| RunView::of(&state.engine, run, admin)).collect();
     if !admin {
         views.iter_mut().for_each(RunView::conceal);
     }
     let mut response = Json(views).into_response();
+    // What lies behind the page's end is told with its own page.
+    unreadable.retain(|id| next.as_ref().is_none_or(|end| by_age(id, end) == Ordering::Less));
+    unreadable.sort_by(by_age);
+    unreadable.dedup();
+    if !unreadable.is_empty() {
+        let ids: Vec<String> = unreadable.iter().map(RunId::to_string).collect();
+        answer::set(&mut response, UNREADABLE, &ids.join(","));
+    }
     if let Some(next) = next {
         answer::set(&mut response, CONTINUATION, &URL_SAFE_NO_PAD.encode(next.to_string()));
     }
@@ -71,12 +83,14 @@ async fn page(
     filter: &Filter,
     mut after: Option<RunId>,
     top: usize,
+    unreadable: &mut Vec<RunId>,
 ) -> Result<(Vec<Run>, Option<RunId>), ApiError> {
     let (mut found, mut looked_at) = (Vec::new(), 0);
     loop {
         let mut lists = Vec::new();
         for pipeline in pipelines {
             let page = state.engine.list(pipeline, after.as_ref(), top).await?;
+            unreadable.extend(page.unreadable);
             lists.push((VecDeque::from(page.runs), page.next));
         }
         // Beyond the nearest end of a list nothing is known about its pipeline.

@@ -40,6 +40,7 @@ pub async fn kept(state: &HttpState) -> Result<Kept, ApiError> {
         Ok(Some(snapshot)) => Ok(Kept::Snapshot(Box::new(snapshot))),
         Ok(None) => Ok(Kept::Nothing),
         Err(StoreError::Refused(why)) => Ok(Kept::Unreadable(why)),
+        Err(StoreError::Unreadable(row)) => Ok(Kept::Unreadable(row.to_string())),
         Err(error) => Err(error.into()),
     }
 }

@@ -51,6 +51,7 @@ use super::auth::Caller;
 use super::error::ApiError;
 use super::router::HttpState;
 use crate::engine::StartError;
+use crate::engine::ports::StoreError;
 use crate::model::{Run, RunId, Scope};
 use crate::pipelines::upgrade;
 use status::UpgradeState;
@@ -100,7 +101,7 @@ async fn not_started(state: &HttpState, error: StartError) -> ApiError {
     match state.engine.run(owner).await {
         Ok(Some(run)) if BOTH.contains(&run.pipeline.as_str()) => in_flight(&run),
         Ok(Some(run)) if run.pipeline == RETENTION => tidying(&run),
-        Ok(_) => ApiError::from(error).with_retry_after(OTHERS),
+        Ok(_) | Err(StoreError::Unreadable(_)) => ApiError::from(error).with_retry_after(OTHERS),
         Err(error) => error.into(),
     }
 }

@@ -28,6 +28,10 @@ impl TicketQueue for AzureStorage {
     async fn send(&self, queue: &str, ticket: &Ticket, delay: Duration) -> Result<(), StoreError> {
         self.put_message(queue, &ticket.to_json(), delay).await
     }
+
+    async fn send_back(&self, queue: &str, message: &str, delay: Duration) -> Result<(), StoreError> {
+        self.put_message(queue, message, delay).await
+    }
 }
 
 impl AzureStorage {

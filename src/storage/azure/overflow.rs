@@ -12,7 +12,6 @@ use sha2::{Digest, Sha256};
 use super::OVERFLOW_CONTAINER;
 use super::wire::{Patience, Problem};
 use crate::engine::ports::StoreError;
-use crate::storage::limits::refused;
 
 /// Bytes of values that are remembered: a run's large input is read and rewritten at each of its steps.
 const REMEMBERED: usize = 16 << 20;
@@ -52,18 +51,24 @@ impl Overflow {
         Ok(())
     }
 
-    pub(super) async fn get(&self, name: &str) -> Result<Arc<str>, StoreError> {
+    /// The value, or why there is none that is good any more.
+    pub(super) async fn get(&self, name: &str) -> Result<Result<Arc<str>, String>, StoreError> {
         if let Some(text) = self.recall(name) {
-            return Ok(text);
+            return Ok(Ok(text));
         }
         let blob = self.container.blob_client(name);
         let download = async { Ok::<_, Problem>(blob.download(None).await?.body.collect().await?) };
-        let bytes = self.patience.take(download).await?;
+        let bytes = match self.patience.take(download).await {
+            Err(problem) if problem.is(404, "BlobNotFound") => {
+                return Ok(Err(format!("the blob {OVERFLOW_CONTAINER}/{name} is gone")));
+            }
+            answer => answer?,
+        };
         let text = String::from_utf8(bytes.to_vec()).ok().filter(|text| Self::name(text) == name);
-        let text: Arc<str> =
-            text.ok_or_else(|| refused(format!("the blob {OVERFLOW_CONTAINER}/{name} was changed")))?.into();
+        let Some(text) = text else { return Ok(Err(format!("the blob {OVERFLOW_CONTAINER}/{name} was changed"))) };
+        let text: Arc<str> = text.into();
         self.remember(name, Arc::clone(&text));
-        Ok(text)
+        Ok(Ok(text))
     }
 
     fn recall(&self, name: &str) -> Option<Arc<str>> {

@@ -100,11 +100,14 @@ impl AzureStorage {
     }
 
     async fn restore(&self, entity: Entity) -> Result<Stored, StoreError> {
-        let mut decoded = columns::decode(entity.columns)?;
+        let mut decoded = columns::decode(entity.columns);
         for missing in decoded.put_aside {
-            let text = self.0.overflow.get(&missing.blob).await?;
-            decoded.record.insert(missing.field, columns::revive(missing.form, &text)?);
+            let found = self.0.overflow.get(&missing.blob).await?;
+            match found.and_then(|text| columns::revive(missing.form, &text)) {
+                Ok(value) => drop(decoded.record.insert(missing.field, value)),
+                Err(why) => drop(decoded.flaw.get_or_insert(format!("its field '{}': {why}", missing.field))),
+            }
         }
-        Ok(Stored { version: Version(entity.version), record: decoded.record })
+        Ok(Stored { version: Version(entity.version), record: decoded.record, flaw: decoded.flaw })
     }
 }

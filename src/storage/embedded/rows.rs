@@ -1,7 +1,6 @@
 //! Rows in partitions.
 
 use async_trait::async_trait;
-use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{Embedded, Kind};
@@ -132,7 +131,8 @@ fn parse_version(version: &Version) -> Option<i64> {
 
 fn stored(row: &Row<'_>, column: usize) -> rusqlite::Result<Stored> {
     let version = format_version(row.get(column)?);
-    let text = row.get_ref(column + 1)?.as_str()?;
-    let unreadable = |error| rusqlite::Error::FromSqlConversionFailure(column + 1, Type::Text, Box::new(error));
-    Ok(Stored { version, record: serde_json::from_str(text).map_err(unreadable)? })
+    Ok(match serde_json::from_slice(row.get_ref(column + 1)?.as_bytes()?) {
+        Ok(record) => Stored { version, record, flaw: None },
+        Err(error) => Stored { version, record: Record::new(), flaw: Some(format!("no JSON object: {error}")) },
+    })
 }

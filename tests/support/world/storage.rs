@@ -81,10 +81,9 @@ impl Storage {
 impl RunStore for Storage {
     async fn get(&self, partition: &str, key: &str) -> Result<Option<Stored>, StoreError> {
         self.operate(format!("get {key}"), |tables| {
-            if tables.gone.as_deref() == Some(key) {
-                return Err(StoreError::Refused("404 BlobNotFound".into()));
-            }
-            Ok(tables.rows.get(&(partition.to_owned(), key.to_owned())).cloned())
+            let found = tables.rows.get(&(partition.to_owned(), key.to_owned())).cloned();
+            let flaw = (tables.gone.as_deref() == Some(key)).then(|| "404 BlobNotFound".to_owned());
+            Ok(found.map(|row| Stored { flaw: flaw.or(row.flaw.clone()), ..row }))
         })
         .await
     }
@@ -144,7 +143,7 @@ fn put(tables: &mut Tables, partition: &str, write: Write) -> Version {
     let version = Version(tables.fresh().to_string());
     match write {
         Write::Insert { key, record } | Write::Replace { key, record, .. } => {
-            tables.rows.insert((partition.to_owned(), key), Stored { version: version.clone(), record });
+            tables.rows.insert((partition.to_owned(), key), Stored { version: version.clone(), record, flaw: None });
             version
         }
         Write::Delete { key, .. } => {
@@ -157,13 +156,17 @@ fn put(tables: &mut Tables, partition: &str, write: Write) -> Version {
 #[async_trait]
 impl TicketQueue for Storage {
     async fn send(&self, queue: &str, ticket: &Ticket, delay: Duration) -> Result<(), StoreError> {
+        self.send_back(queue, &ticket.to_json(), delay).await
+    }
+
+    async fn send_back(&self, queue: &str, message: &str, delay: Duration) -> Result<(), StoreError> {
         self.operate(format!("send {queue}"), |tables| {
             let id = tables.fresh();
             tables.sent += 1;
             // A queue is polled now and then.
             let polled = self.injector.chaos.lock().expect("never poisoned").jitter(Duration::from_secs(1));
             let visible_at = self.injector.clock.now() + delay + polled;
-            let (queue, text) = (queue.to_owned(), ticket.to_json());
+            let (queue, text) = (queue.to_owned(), message.to_owned());
             tables.messages.push(Message { id, queue, text, visible_at, dequeued: 0, receipt: 0, copy: false });
             self.changed.notify_waiters();
             Ok(())

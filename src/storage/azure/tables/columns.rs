@@ -9,8 +9,8 @@
 use serde_json::{Map, Value};
 
 use super::super::overflow::Overflow;
-use crate::engine::ports::{Record, StoreError};
-use crate::storage::limits::{self, refused};
+use crate::engine::ports::Record;
+use crate::storage::limits;
 
 const TYPE: &str = "@odata.type";
 const JSON: &str = limits::RESERVED[0];
@@ -26,6 +26,8 @@ pub(in super::super) struct Encoded {
 pub(in super::super) struct Decoded {
     pub(in super::super) record: Record,
     pub(in super::super) put_aside: Vec<PutAside>,
+    /// The first column that holds nothing that this program wrote.
+    pub(in super::super) flaw: Option<String>,
 }
 
 /// A field whose value is in a blob.
@@ -87,23 +89,34 @@ fn is_plain(text: &str) -> bool {
     !text.chars().any(|c| (c.is_control() && !matches!(c, '\t' | '\n')) || limits::is_no_character(c))
 }
 
-pub(in super::super) fn decode(columns: Map<String, Value>) -> Result<Decoded, StoreError> {
-    let mut decoded = Decoded { record: Record::new(), put_aside: Vec::new() };
+/// What of a column cannot be read is left out, and told: the row as a whole is its reader's to judge.
+pub(in super::super) fn decode(columns: Map<String, Value>) -> Decoded {
+    let mut decoded = Decoded { record: Record::new(), put_aside: Vec::new(), flaw: None };
     for (column, value) in &columns {
         if column.contains('@') || column.starts_with("odata.") {
             continue;
         }
-        if let Some(field) = column.strip_suffix(BLOB) {
-            decoded.put_aside.push(PutAside::read(field, value)?);
-        } else if let Some(field) = column.strip_suffix(JSON) {
-            let text = value.as_str().ok_or_else(|| unreadable(column))?;
-            decoded.record.insert(field.to_owned(), revive(Form::Json, text)?);
-        } else {
-            let kind = columns.get(&format!("{column}{TYPE}")).and_then(Value::as_str);
-            decoded.record.insert(column.clone(), scalar(kind, value).ok_or_else(|| unreadable(column))?);
+        let kind = columns.get(&format!("{column}{TYPE}")).and_then(Value::as_str);
+        if let Err(flaw) = decoded.take(column, kind, value) {
+            decoded.flaw.get_or_insert(flaw);
         }
     }
-    Ok(decoded)
+    decoded
+}
+
+impl Decoded {
+    fn take(&mut self, column: &str, kind: Option<&str>, value: &Value) -> Result<(), String> {
+        if let Some(field) = column.strip_suffix(BLOB) {
+            self.put_aside.push(PutAside::read(field, value)?);
+        } else if let Some(field) = column.strip_suffix(JSON) {
+            let text = value.as_str().ok_or_else(|| foreign(column))?;
+            let value = revive(Form::Json, text).map_err(|why| format!("{}: {why}", foreign(column)))?;
+            self.record.insert(field.to_owned(), value);
+        } else {
+            self.record.insert(column.to_owned(), scalar(kind, value).ok_or_else(|| foreign(column))?);
+        }
+        Ok(())
+    }
 }
 
 fn scalar(kind: Option<&str>, value: &Value) -> Option<Value> {
@@ -117,10 +130,10 @@ fn scalar(kind: Option<&str>, value: &Value) -> Option<Value> {
 }
 
 /// The value that became this text.
-pub(in super::super) fn revive(form: Form, text: &str) -> Result<Value, StoreError> {
+pub(in super::super) fn revive(form: Form, text: &str) -> Result<Value, String> {
     match form {
         Form::Text => Ok(Value::from(text)),
-        Form::Json => serde_json::from_str(text).map_err(|error| refused(format!("a column holds no JSON: {error}"))),
+        Form::Json => serde_json::from_str(text).map_err(|error| format!("no JSON: {error}")),
     }
 }
 
@@ -134,19 +147,19 @@ impl Form {
 }
 
 impl PutAside {
-    fn read(field: &str, value: &Value) -> Result<Self, StoreError> {
+    fn read(field: &str, value: &Value) -> Result<Self, String> {
         let reference = value.as_str().and_then(|text| text.split_once(':'));
         let (form, blob) = match reference {
             Some(("text", blob)) => (Form::Text, blob),
             Some(("json", blob)) => (Form::Json, blob),
-            _ => return Err(unreadable(field)),
+            _ => return Err(foreign(field)),
         };
         Ok(Self { field: field.to_owned(), form, blob: blob.to_owned() })
     }
 }
 
-fn unreadable(column: &str) -> StoreError {
-    refused(format!("the column '{}' holds nothing that this program wrote", column.escape_debug()))
+fn foreign(column: &str) -> String {
+    format!("the column '{}' holds nothing that this program wrote", column.escape_debug())
 }
 
 #[cfg(test)]
@@ -178,7 +191,7 @@ mod tests {
         ] {
             let encoded = encode(record(value.clone()));
             assert!(encoded.put_aside.is_empty());
-            assert_eq!(decode(encoded.columns).unwrap().record, record(value));
+            assert_eq!(decode(encoded.columns).record, record(value));
         }
     }
 
@@ -188,10 +201,26 @@ mod tests {
         for (value, form) in [(json!(long), Form::Text), (json!([long]), Form::Json)] {
             let encoded = encode(record(value.clone()));
             let (name, text) = &encoded.put_aside[0];
-            let decoded = decode(encoded.columns).unwrap();
+            let decoded = decode(encoded.columns);
             assert_eq!(decoded.put_aside[0].form, form);
             assert_eq!(&decoded.put_aside[0].blob, name);
             assert_eq!(revive(form, text).unwrap(), value);
+        }
+    }
+
+    #[test]
+    fn a_column_that_cannot_be_read_is_told_and_the_others_are_read_all_the_same() {
+        for (column, value) in [
+            ("field__json", json!("{")),
+            ("field__json", json!(5)),
+            ("field__blob", json!("elsewhere:0f")),
+            ("field__blob", json!(true)),
+            ("field", json!([1])),
+        ] {
+            let columns = Map::from_iter([(column.to_owned(), value), ("other".to_owned(), json!("text"))]);
+            let decoded = decode(columns);
+            assert!(decoded.flaw.is_some_and(|flaw| flaw.contains("field")), "{column}");
+            assert_eq!(decoded.record, Record::from_iter([("other".to_owned(), json!("text"))]), "{column}");
         }
     }
 

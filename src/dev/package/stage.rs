@@ -1,61 +1,34 @@
-//! Staging: the repository's layout into the one that a Functions host reads.
-//!
-//! ```text
-//! dist/host.json   dist/windlass (0755)   dist/<function>/function.json   dist/local.settings.json (local only)
-//! ```
+//! Staging: a package as a folder, for a host on this machine.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use serde_json::json;
 
-const HOST: &str = "host.json";
-const FUNCTION: &str = "function.json";
-const LOCAL_SETTINGS: &str = "local.settings.json";
+use super::layout::{FUNCTION, HOST, LOCAL_SETTINGS, Layout, shown};
 
 /// Makes `dist` anew from the host.json and functions/ below `root` and the handler's program. What is there already is
 /// replaced only if it was staged, too.
 pub fn stage(root: &Path, handler: &Path, dist: &Path) -> anyhow::Result<()> {
-    let host: serde_json::Value = serde_json::from_slice(&read(&root.join(HOST))?).context(HOST)?;
-    let named = host["customHandler"]["description"]["defaultExecutablePath"].as_str().unwrap_or_default();
-    if named.is_empty() || Path::new(named).file_name() != Some(OsStr::new(named)) {
-        bail!("host.json: customHandler.description.defaultExecutablePath must be the handler's bare file name");
-    }
+    let layout = Layout::read(root)?;
     if !handler.is_file() {
         bail!(
             "there is no handler at {}; build it with `cargo build --release`, or name one with --handler",
             handler.display()
         );
     }
-    let functions = functions(&root.join("functions"))?;
-    clear(dist, named)?;
+    clear(dist, &layout.handler)?;
     std::fs::create_dir_all(dist).with_context(|| format!("{} cannot be made", dist.display()))?;
-    std::fs::copy(root.join(HOST), dist.join(HOST)).context(HOST)?;
-    std::fs::copy(handler, dist.join(named)).with_context(|| shown(handler))?;
-    make_executable(&dist.join(named))?;
-    for (name, from) in functions {
+    std::fs::copy(&layout.host, dist.join(HOST)).context(HOST)?;
+    std::fs::copy(handler, dist.join(&layout.handler)).with_context(|| shown(handler))?;
+    make_executable(&dist.join(&layout.handler))?;
+    for (name, from) in layout.functions {
         let to = dist.join(name);
         std::fs::create_dir(&to).with_context(|| shown(&to))?;
         std::fs::copy(&from, to.join(FUNCTION)).with_context(|| shown(&from))?;
     }
     Ok(())
-}
-
-/// Every function's name and file.
-fn functions(folder: &Path) -> anyhow::Result<Vec<(OsString, PathBuf)>> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).with_context(|| shown(folder))? {
-        let entry = entry.with_context(|| shown(folder))?;
-        let file = entry.path().join(FUNCTION);
-        if file.is_file() {
-            found.push((entry.file_name(), file));
-        }
-    }
-    if found.is_empty() {
-        bail!("there is no function below {}; run `windlass-dev functions --write`", folder.display());
-    }
-    Ok(found)
 }
 
 /// Removes what an earlier call has staged. Whatever holds anything else, or no host.json, is somebody's own.
@@ -79,10 +52,6 @@ fn clear(dist: &Path, handler: &str) -> anyhow::Result<()> {
     bail!("{} is no staged folder: {fault}; name another one, or remove it", shown(dist))
 }
 
-fn shown(path: &Path) -> String {
-    path.display().to_string()
-}
-
 /// Whether this is a folder with nothing but a function.json.
 fn is_staged_function(folder: &Path) -> bool {
     let Ok(entries) = std::fs::read_dir(folder) else { return false };
@@ -100,10 +69,6 @@ pub fn write_local_settings(dist: &Path, values: &[(String, String)]) -> anyhow:
         .collect();
     let text = serde_json::to_string_pretty(&json!({"IsEncrypted": false, "Values": values}))?;
     std::fs::write(dist.join(LOCAL_SETTINGS), text).context(LOCAL_SETTINGS)
-}
-
-fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
-    std::fs::read(path).with_context(|| shown(path))
 }
 
 #[cfg(unix)]

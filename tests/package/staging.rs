@@ -1,63 +1,10 @@
-//! `windlass-dev package`: from the repository's layout to the one that a Functions host reads.
+//! The folder that a host on this machine runs.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
 
-const PROGRAM: &str = "#!/bin/sh\nexit 7\n";
-
-/// A repository as far as packaging is concerned, and a handler that was built without its run bit.
-struct Repository {
-    folder: tempfile::TempDir,
-}
-
-impl Repository {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let from = Path::new(env!("CARGO_MANIFEST_DIR"));
-        std::fs::copy(from.join("host.json"), folder.path().join("host.json")).unwrap();
-        for name in functions(&from.join("functions")) {
-            let file = Path::new("functions").join(name).join("function.json");
-            std::fs::create_dir_all(folder.path().join(&file).parent().unwrap()).unwrap();
-            std::fs::copy(from.join(&file), folder.path().join(&file)).unwrap();
-        }
-        std::fs::write(folder.path().join("local.settings.json"), r#"{"Values":{"SECRET":"mine alone"}}"#).unwrap();
-        std::fs::write(folder.path().join("built"), PROGRAM).unwrap();
-        Self { folder }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn package(&self, arguments: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_windlass-dev"))
-            .current_dir(self.folder.path())
-            .arg("package")
-            .args(arguments)
-            .output()
-            .unwrap()
-    }
-
-    fn staged(&self) -> PathBuf {
-        let output = self.package(&["--handler", "built"]);
-        assert!(output.status.success(), "{}", said(&output));
-        self.path("dist")
-    }
-}
-
-fn functions(folder: &Path) -> BTreeSet<String> {
-    names(folder).into_iter().filter(|name| folder.join(name).join("function.json").is_file()).collect()
-}
-
-fn names(folder: &Path) -> BTreeSet<String> {
-    std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
+use crate::repository::{PROGRAM, Repository, functions, names, said, snapshot};
 
 #[test]
 fn a_package_holds_the_host_file_the_handler_and_a_folder_a_function_and_nothing_else() {
@@ -156,21 +103,4 @@ fn a_repository_without_functions_is_told_how_to_make_them() {
     let output = repository.package(&["--handler", "built"]);
     assert!(!output.status.success());
     assert!(said(&output).contains("functions --write"), "{}", said(&output));
-}
-
-/// Every file below with what it holds.
-fn snapshot(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
-    let mut files = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            match path.is_dir() {
-                true => folders.push(path),
-                false => files.push((path.clone(), std::fs::read(path).unwrap())),
-            }
-        }
-    }
-    files.sort();
-    files
 }
