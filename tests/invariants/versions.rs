@@ -232,7 +232,7 @@ fn a_ticket_of_a_later_version_that_became_poison_is_kept_and_ends_nothing() {
         let later = format!(r#"{{"schema":2,"run":"{}"}}"#, run.id);
         assert_eq!(invoke(&world, "probe_prepare_poison", &later).await, 200);
         let kept = world.tables.lock().expect("never poisoned").segments.clone();
-        let kept: Vec<_> = kept.into_iter().map(|(_, bytes)| String::from_utf8(bytes).expect("a text")).collect();
+        let kept: Vec<_> = kept.into_values().map(|bytes| String::from_utf8(bytes).expect("a text")).collect();
         assert_eq!(kept, [later]);
         assert_eq!(world.stored(&run.id), run);
         world.settle().await;
@@ -271,7 +271,7 @@ fn a_run_in_a_phase_that_is_not_known_waits_and_is_told_of() {
         let swept = world.sweep().await;
         assert_eq!((swept.unreadable, swept.resent, swept.breaches.len()), (1, 0, 0), "{swept:?}");
         let page = engine.list("probe", None, 10).await.expect("a list");
-        assert_eq!(page.runs, [run.clone()]);
+        assert_eq!(page.runs, std::slice::from_ref(&run));
         assert_eq!(world.stored(&run.id), run);
         // A version is there that knows it.
         rewrite(&world, &run, &run_key(&run), |row| set(&mut row.record, "phase", json!("build")));
