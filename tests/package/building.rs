@@ -1,6 +1,6 @@
 //! What builds the handler, what it is told, and what is said where it is missing.
 
-use std::process::Command;
+use std::process::{Command, Output};
 
 use crate::programs::static_program;
 use crate::repository::said;
@@ -130,7 +130,7 @@ fn a_build_that_fails_makes_no_package_of_what_was_built_before() {
 }
 
 #[test]
-fn the_time_is_the_commits_or_asked_for() {
+fn the_time_is_the_commits_or_asked_for_and_what_is_in_no_commit_is_told() {
     let machine = Machine::with_rust(&[GNU]).with_zig();
     let output = machine.command().env_remove("SOURCE_DATE_EPOCH").output().unwrap();
     assert!(!output.status.success());
@@ -144,7 +144,14 @@ fn the_time_is_the_commits_or_asked_for() {
     assert!(git(&["init", "-q"]).status.success());
     assert!(git(&["commit", "-q", "--allow-empty", "-m", "x"]).status.success());
     let path = format!("{}:{}", machine.repository.path("tools").display(), std::env::var("PATH").unwrap());
-    let output = machine.command().env_remove("SOURCE_DATE_EPOCH").env("PATH", path).output().unwrap();
+    let package = || machine.command().env_remove("SOURCE_DATE_EPOCH").env("PATH", &path).output().unwrap();
+    let output = package();
     assert!(output.status.success(), "{}", said(&output));
     assert_eq!(machine.given("SOURCE_DATE_EPOCH").unwrap().trim_matches('"'), "1600000000");
+
+    // Nor can anybody else make it while its files are in no commit.
+    let told = |output: &Output| String::from_utf8_lossy(&output.stdout).contains("of files that no commit holds");
+    assert!(told(&output));
+    assert!(git(&["add", "-A"]).status.success() && git(&["commit", "-q", "-m", "all"]).status.success());
+    assert!(!told(&package()));
 }

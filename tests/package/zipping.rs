@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use zip::ZipArchive;
 
 use crate::programs::static_program;
-use crate::repository::{Repository, functions, said};
+use crate::repository::{Repository, functions, said, snapshot};
 use crate::zips::python;
 
 #[test]
@@ -109,4 +109,15 @@ fn a_handler_that_is_not_there_is_told() {
     let output = repository.package(&["--zip", "--handler", "elsewhere"]);
     assert!(!output.status.success());
     assert!(said(&output).contains("there is no handler at elsewhere"), "{}", said(&output));
+}
+
+#[test]
+fn where_no_zip_can_be_written_nothing_is_left() {
+    let repository = Repository::with_handler(&static_program());
+    repository.staged();
+    let before = snapshot(repository.folder.path());
+    let output = repository.package(&["--zip", "--handler", "built", "--out", "dist"]);
+    assert!(!output.status.success());
+    assert!(said(&output).contains("dist cannot be written"), "{}", said(&output));
+    assert_eq!(snapshot(repository.folder.path()), before);
 }

@@ -15,12 +15,15 @@ pub struct Built {
     pub handler: PathBuf,
     /// The tools that built it.
     pub with: String,
+    /// Whether it was built of anything but a commit.
+    pub uncommitted: bool,
 }
 
 /// Builds the release handler of the workspace at `root`.
 pub fn build(root: &Path) -> anyhow::Result<Built> {
     let toolchain = toolchain::find()?;
     let time = commit_time(root)?;
+    let uncommitted = git(root, &["status", "--porcelain"]).is_none_or(|changes| !changes.is_empty());
     let places = Places::of(root, &toolchain)?;
     let mut cargo = Command::new("cargo");
     cargo.current_dir(root).arg(toolchain.subcommand);
@@ -47,7 +50,7 @@ pub fn build(root: &Path) -> anyhow::Result<Built> {
             shown(&handler)
         );
     }
-    Ok(Built { handler, with: toolchain.versions })
+    Ok(Built { handler, with: toolchain.versions, uncommitted })
 }
 
 /// What compilers write into a program in place of the time at which they run.
@@ -55,13 +58,15 @@ fn commit_time(root: &Path) -> anyhow::Result<String> {
     if let Ok(given) = std::env::var("SOURCE_DATE_EPOCH") {
         return Ok(given);
     }
-    let output = Command::new("git").current_dir(root).args(["log", "-1", "--format=%ct"]).output();
-    match output {
-        Ok(output) if output.status.success() => Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned()),
-        _ => {
-            bail!("git does not tell when the commit was made; build in a clone, or set SOURCE_DATE_EPOCH to its time")
-        }
-    }
+    git(root, &["log", "-1", "--format=%ct"])
+        .context("git does not tell when the commit was made; build in a clone, or set SOURCE_DATE_EPOCH to its time")
+}
+
+/// What git says; None if it is missing or this is no clone.
+fn git(root: &Path, arguments: &[&str]) -> Option<String> {
+    let output = Command::new("git").current_dir(root).args(arguments).output().ok();
+    let output = output.filter(|output| output.status.success())?;
+    Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 /// Whether a variable of the environment could make other bytes of the same commit. How many jobs run, and where they

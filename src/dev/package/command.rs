@@ -29,6 +29,9 @@ pub fn make(Make { root, handler, out }: &Make) -> anyhow::Result<()> {
         None => {
             let built = build(root)?;
             println!("built with {}", built.with);
+            if built.uncommitted {
+                println!("of files that no commit holds: nobody else can make this package");
+            }
             built.handler
         }
     };
@@ -36,6 +39,10 @@ pub fn make(Make { root, handler, out }: &Make) -> anyhow::Result<()> {
     let package = sound(&zip, "the package would not run on Azure, and is not written")?;
     let part = out.with_extension("zip.part");
     let written = std::fs::write(&part, &zip).and_then(|()| std::fs::rename(&part, out));
+    if written.is_err() {
+        // Gone already, or as unwelcome there as the zip.
+        let _ = std::fs::remove_file(&part);
+    }
     written.with_context(|| format!("{} cannot be written", shown(out)))?;
     println!("{}", summary(out, &package, &zip));
     Ok(())
