@@ -84,6 +84,7 @@ impl Engine {
             Some(link) => RunId::after(&link.chain.last_run, scope, now.as_millis(), random),
             None => RunId::new(scope, now.as_millis(), random),
         };
+        let traceparent = trace::place(&id);
         let previous = link.map_or(GENESIS, |link| link.chain.last_hash.as_str());
         Run {
             id,
@@ -106,7 +107,7 @@ impl Engine {
             signals: Default::default(),
             signalled: false,
             retry_of: opening.retry_of.clone(),
-            traceparent: Some(self.traceparent()),
+            traceparent: Some(traceparent),
             started_by: opening.started_by.clone(),
             created_at: now,
             updated_at: now,

@@ -5,9 +5,8 @@
 use tracing::Span;
 use tracing::field::Empty;
 
-use super::Engine;
 use super::deliver::{Acknowledged, DeliveryError};
-use crate::model::{Run, Ticket, Traceparent};
+use crate::model::{Run, RunId, Ticket, Traceparent};
 
 tokio::task_local! {
     static PARENT: Traceparent;
@@ -18,14 +17,9 @@ pub async fn traced<F: Future>(parent: Traceparent, work: F) -> F::Output {
     PARENT.scope(parent, work).await
 }
 
-impl Engine {
-    /// What a run that starts here belongs below: the span that the caller is in, or one of its own.
-    pub(super) fn traceparent(&self) -> Traceparent {
-        PARENT.try_with(|parent| *parent).unwrap_or_else(|_| {
-            let (high, low) = (self.clock.random(), self.clock.random());
-            Traceparent::new((u128::from(high) << 64) | u128::from(low), self.clock.random())
-        })
-    }
+/// What a run that is started here belongs below: the span that the caller is in, or one that follows from its id.
+pub(super) fn place(id: &RunId) -> Traceparent {
+    PARENT.try_with(|parent| *parent).unwrap_or_else(|_| Traceparent::of_run(id))
 }
 
 /// The span of one delivery.
@@ -42,9 +36,9 @@ pub(super) fn found(run: &Run) {
     let span = Span::current();
     span.record("pipeline", &run.pipeline);
     span.record("phase", &run.phase);
-    if let Some(traceparent) = run.traceparent {
-        span.record("traceparent", tracing::field::display(traceparent));
-    }
+    // A row that is older than this field has none.
+    let traceparent = run.traceparent.unwrap_or_else(|| Traceparent::of_run(&run.id));
+    span.record("traceparent", tracing::field::display(traceparent));
 }
 
 pub(super) fn claimed(run: &Run) {

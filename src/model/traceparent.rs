@@ -4,6 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest, Sha256};
+
+use super::RunId;
 
 /// A trace and the span in it that work belongs below.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -16,6 +19,15 @@ impl Traceparent {
     /// Neither may be nothing: to everybody else zeros are no id.
     pub fn new(trace: u128, span: u64) -> Self {
         Self { trace: trace.max(1), span: span.max(1) }
+    }
+
+    /// The place of a run that nobody has given one: the same for whoever asks.
+    pub fn of_run(id: &RunId) -> Self {
+        let digest = Sha256::digest(id.to_string().as_bytes());
+        let mut bytes = digest.iter();
+        let trace = bytes.by_ref().take(16).fold(0, |sum, byte| (sum << 8) | u128::from(*byte));
+        let span = bytes.take(8).fold(0, |sum, byte| (sum << 8) | u64::from(*byte));
+        Self::new(trace, span)
     }
 
     /// Another span of the same trace.

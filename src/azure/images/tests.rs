@@ -345,6 +345,7 @@ async fn no_token_shows_in_an_error_in_the_log_or_in_the_client() {
     let log = Log::default();
     let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(log.clone());
     let _guard = tracing::subscriber::set_default(subscriber.finish());
+    tracing::callsite::rebuild_interest_cache();
     let echo = Canned::json(401, json!({"errors": [{"code": "UNAUTHORIZED", "message": format!("got {PLANTED}")}]}));
     let server = Server::start([]).await;
     server.then([resource(&server), challenge(&server), echo, refresh()]);
