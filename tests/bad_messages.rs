@@ -198,19 +198,31 @@ async fn a_poison_ticket_ends_its_run_and_frees_what_it_held() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_cannot_be_read_fails_its_ticket_until_the_host_gives_it_up() {
+async fn a_run_that_cannot_be_read_is_left_as_it_is_and_its_ticket_comes_again() {
     let storage = PRODUCT.storage();
     let run = stranded(&storage).await;
-    let sound = row(&storage, &run).await;
-    let mut record = sound.record.clone();
+    let Stored { version, mut record, .. } = row(&storage, &run).await;
     record.insert("progress".into(), Value::from("sideways"));
     let key = format!("run:{}", run.id.name());
-    let breaking = windlass::engine::ports::Write::Replace { key, version: sound.version, record };
+    let breaking = windlass::engine::ports::Write::Replace { key: key.clone(), version, record };
     storage.store().transact(run.id.tag().as_str(), vec![breaking]).await.expect("it is written");
-    storage.put("probe-prepare", &run.ticket().to_json()).await;
-    PRODUCT.says(&[STDERR, "invocation of probe_prepare failed", "row cannot be read"]).await;
-    PRODUCT.says(&["gives message", "'probe-prepare-poison'"]).await;
-    PRODUCT.says(&[STDERR, "invocation of probe_prepare_poison failed", "row cannot be read"]).await;
-    // The poison queue has none of its own: it is kept there.
-    PRODUCT.says(&["probe_prepare_poison", "leaves message", "hidden"]).await;
+    let broken = row(&storage, &run).await;
+    for queue in ["probe-prepare", "probe-prepare-poison"] {
+        storage.put(queue, &run.ticket().to_json()).await;
+    }
+    let id = run.id.to_string();
+    PRODUCT.says(&[STDERR, "WARN", "run_waits", "probe-prepare", &id]).await;
+    // It came back as a message of its own, so that it is never one that was delivered too often.
+    PRODUCT.says_once_more(&[STDERR, "WARN", "run_waits", "probe-prepare", &id], 1).await;
+    PRODUCT
+        .says(&[STDERR, "ERROR", "run_waits", "probe-prepare", &hex::encode(Sha256::digest(run.ticket().to_json()))])
+        .await;
+    let caller = Caller::of(&PRODUCT.base);
+    let (status, told) = caller.get(&format!("/api/runs/{id}")).await;
+    assert_eq!((status, &told["code"]), (503, &json!("run_unreadable")), "{told}");
+    assert!(told["message"].as_str().is_some_and(|said| said.contains(&id) && said.contains("restore it")), "{told}");
+    let sweep = caller.request(reqwest::Method::POST, "/admin/functions/windlass_sweep").json(&json!({}));
+    assert!(sweep.send().await.expect("an answer").status().is_success());
+    PRODUCT.says(&[STDERR, "ERROR", "run_unreadable", &key]).await;
+    assert_eq!(row(&storage, &run).await, broken);
 }

@@ -7,7 +7,7 @@ use super::reader::Reader;
 /// Names that begin so belong to the product: one that it does not know is a slip, whatever it looks like.
 const OWN_PREFIX: &str = "WINDLASS_";
 /// What only this product is likely to have: a name that resembles one of these is a slip of it.
-const TELLING_PREFIXES: &[&str] = &[OWN_PREFIX, "UPGRADE_", "PLATFORM_"];
+const TELLING_PREFIXES: &[&str] = &[OWN_PREFIX, "UPGRADE_", "PLATFORM_", "AzureWebJobsStorage__"];
 /// Slips in the name of a setting.
 const SLIPS: usize = 2;
 /// Of a stranger's name, as much as a warning shows.
@@ -107,6 +107,8 @@ mod tests {
         assert_eq!(meant("WINDLAS_TABLE"), Some("WINDLASS_TABLE"));
         assert_eq!(meant("platform_acr_name"), Some("PLATFORM_ACR_NAME"));
         assert_eq!(meant("UPGRADE_GIT_TOEKN"), Some("UPGRADE_GIT_TOKEN"));
+        assert_eq!(meant("AzureWebJobsStorage__acountName"), Some("AzureWebJobsStorage__accountName"));
+        assert_eq!(meant("AzureWebJobsStorage__credential"), None);
         assert_eq!(meant("AZURE_CLIENT_IDS"), None, "others have such names");
         assert_eq!(meant("PATH"), None);
     }

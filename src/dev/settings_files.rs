@@ -67,7 +67,8 @@ const CONCERNS: &[Concern] = &[
         &["src/app/clients.rs", "src/pipelines/upgrade/rollout/", "src/pipelines/upgrade/retention/"],
     ),
     concern("src/config/engine.rs", "Patience", &["src/app.rs", "src/engine/"]),
-    concern("src/config/telemetry.rs", "Logs and telemetry", &["src/app/telemetry.rs"]),
+    concern("src/config/telemetry.rs", "Logs and telemetry", &["src/app/telemetry/"]),
+    concern("src/config/insights.rs", "Application Insights", &["src/app/telemetry/"]),
 ];
 
 /// The text of `docs/settings.md`.

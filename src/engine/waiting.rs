@@ -83,6 +83,7 @@ impl Engine {
             None => Step::Fail { work, failure: unknown_phase(&run, &request), heeds: &[] },
         };
         let run = taken(held.take(step).await)?;
+        self.note_ended(&run);
         tracing::error!(run = %run.id, phase = run.phase, code = "phase_unknown", "a run was ended on request in a phase that this version does not know; what it did is not undone");
         Ok(run)
     }

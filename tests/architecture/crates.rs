@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::source::{PathKind, Source};
 
-/// The only rooms in which production code names a crate. Crates that are not here are everybody's.
+/// The only rooms, or parts of one, in which production code names a crate. Crates that are not here are everybody's.
 pub const HOMES: &[(&str, &[&str])] = &[
     ("anyhow", &["main", "app"]),
     ("axum", &["http", "triggers", "app"]),
@@ -18,12 +18,12 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ("globset", &["git"]),
     ("jsonwebtoken", &["http"]),
     ("reqwest", &["azure", "git", "storage", "http", "app"]),
-    ("opentelemetry", &["app"]),
-    ("opentelemetry_application_insights", &["app"]),
-    ("opentelemetry_http", &["app"]),
-    ("opentelemetry_proto", &["app"]),
-    ("opentelemetry_sdk", &["app"]),
-    ("prost", &["app"]),
+    ("opentelemetry", &["src/app/telemetry/"]),
+    ("opentelemetry_application_insights", &["src/app/telemetry/"]),
+    ("opentelemetry_http", &["src/app/telemetry/"]),
+    ("opentelemetry_proto", &["src/app/telemetry/"]),
+    ("opentelemetry_sdk", &["src/app/telemetry/"]),
+    ("prost", &["src/app/telemetry/"]),
     ("rusqlite", &["storage"]),
     ("tar", &["git"]),
     ("tower", &["http", "app"]),
@@ -75,7 +75,7 @@ pub fn check(source: &Source, crates: &[String]) -> Vec<String> {
         let (head, next) = (path.segments.first().map_or("", String::as_str), path.segments.get(1));
         let place = format!("{}:{}", source.file, path.line);
         if let Some((_, homes)) = HOMES.iter().find(|(name, _)| *name == head)
-            && !homes.contains(&room)
+            && !homes.iter().any(|home| *home == room || (home.ends_with('/') && source.file.starts_with(home)))
         {
             found.insert(place.clone(), format!("{place}: {head} belongs to {}", homes.join(", ")));
         }
@@ -161,6 +161,8 @@ mod tests {
             ("src/pipelines/x.rs", "use azure_core::Url;"),
             ("src/azure/x.rs", "fn f() -> axum::Router { axum::Router::new() }"),
             ("src/storage/x.rs", "use anyhow::Context;"),
+            ("src/app/x.rs", "use opentelemetry_sdk::Resource;"),
+            ("src/engine/x.rs", "use opentelemetry::Value;"),
         ] {
             assert_eq!(found(file, text).len(), 1, "{file}");
         }

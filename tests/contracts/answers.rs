@@ -227,3 +227,37 @@ fn an_identity_is_used_over_https_only_and_never_shown() {
     AzureStorage::new(&connection, "Runs", Operations::default()).unwrap();
     assert!(Connection::identity("evil.example/", "core.windows.net", Arc::new(Identity)).is_err());
 }
+
+/// A row with what the service adds to it.
+fn entity(key: &str, columns: &str) -> String {
+    format!(
+        r#"{{"odata.etag":"W/\"1\"","PartitionKey":"p","RowKey":"{key}","Timestamp":"2026-11-26T00:00:00Z"{columns}}}"#
+    )
+}
+
+#[tokio::test]
+async fn a_row_that_no_version_wrote_is_told_and_those_beside_it_are_read() {
+    let sound = r#","n":"5","n@odata.type":"Edm.Int64""#;
+    for spoiled in [r#","n__json":"{""#, r#","n__json":true"#, r#","n__blob":"elsewhere""#, r#","n":[5]"#] {
+        let rows = format!(r#"{{"value":[{},{}]}}"#, entity("a", spoiled), entity("b", sound));
+        let found = service(vec![says("200 OK", "", &rows)]).await.store.range("p", "", "~", 9).await.unwrap();
+        let flaws: Vec<_> = found.iter().map(|(key, stored)| (key.as_str(), stored.flaw.is_some())).collect();
+        assert_eq!(flaws, [("a", true), ("b", false)], "{spoiled}");
+        assert_eq!(found[1].1.record, record(json!({"n": 5})));
+    }
+}
+
+#[tokio::test]
+async fn a_value_that_was_put_aside_and_is_gone_or_changed_is_a_flaw_of_its_row_alone() {
+    let row = entity("a", r#","n__blob":"json:0f0f","m":"text""#);
+    for (blob, says_so) in
+        [(says("404 Not Found", "BlobNotFound", ""), "is gone"), (says("200 OK", "", "5"), "was changed")]
+    {
+        let stored = service(vec![says("200 OK", "", &row), blob]).await.store.get("p", "a").await.unwrap().unwrap();
+        assert!(stored.flaw.as_ref().is_some_and(|flaw| flaw.contains("'n'") && flaw.contains(says_so)), "{stored:?}");
+        assert_eq!(stored.record, record(json!({"m": "text"})));
+    }
+    // Nobody knows what is there if nobody may look.
+    let forbidden = service(vec![says("200 OK", "", &row), says("403 Forbidden", "AuthorizationFailure", "")]).await;
+    assert!(matches!(forbidden.store.get("p", "a").await, Err(StoreError::Refused(_))));
+}

@@ -111,3 +111,18 @@ async fn the_next_message_to_show_is_known() {
     assert_eq!(store.next_visible("queue").await, Ok(Some(late)));
     assert!(message.next_visible_at > late);
 }
+
+#[tokio::test]
+async fn a_row_that_no_version_wrote_is_told_and_those_beside_it_are_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    store.transact("p", vec![insert("a".into(), 1), insert("b".into(), 1)]).await.unwrap();
+    let file = rusqlite::Connection::open(directory.path().join("windlass.db")).unwrap();
+    for spoiled in ["'{'", "'[]'", "'null'", "''", "x'ff00'"] {
+        file.execute(&format!("UPDATE rows SET record = {spoiled} WHERE key = 'a'"), []).unwrap();
+        let found = store.range("p", "", "~", 9).await.unwrap();
+        let flaws: Vec<_> = found.iter().map(|(key, stored)| (key.as_str(), stored.flaw.is_some())).collect();
+        assert_eq!(flaws, [("a", true), ("b", false)], "{spoiled}");
+        assert!(store.get("p", "a").await.unwrap().unwrap().flaw.is_some(), "{spoiled}");
+    }
+}

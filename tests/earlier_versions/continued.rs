@@ -7,7 +7,7 @@ use tokio::time::sleep;
 use windlass::azure::container_apps::RevisionMode;
 use windlass::engine::ports::{Stored, Version};
 use windlass::engine::{Registry, StartError, StartRequest};
-use windlass::model::{Run, Ticket, Timestamp};
+use windlass::model::{Run, Timestamp};
 use windlass::pipelines::probe;
 use windlass::pipelines::upgrade::RolloutSettings;
 use windlass::pipelines::upgrade::rollout::{ApprovalSignal, Strategy};
@@ -120,22 +120,23 @@ fn every_run_that_was_left_goes_on_to_its_end_and_breaks_no_promise() {
 }
 
 #[test]
-fn every_run_that_was_left_is_taken_up_by_the_ticket_that_it_was_left_with() {
+fn every_run_that_was_left_is_taken_up_by_the_ticket_that_it_was_left_with_without_any_sweep() {
     for (name, shelf) in fixtures() {
         for run in left(&shelf) {
             in_virtual_time(async {
-                let queue = format!("{}-{}", run.pipeline, run.phase);
-                let tickets = shelf.messages.get(&queue).cloned().unwrap_or_default();
-                assert!(tickets.iter().all(|ticket| !ticket.contains("schema")), "{name}: {tickets:?}");
-                let own =
-                    tickets.iter().find_map(|text| Ticket::read(text).ok().filter(|ticket| *ticket == run.ticket()));
-                let own = own.unwrap_or_else(|| panic!("{name}: no ticket of {} in {queue}", run.id));
                 let world = found(&shelf).await;
-                world.lose_messages();
-                sleep(Duration::from_secs(120)).await;
-                world.engine("heir").deliver(&queue, &own).await.expect("storage answers");
-                let after = world.stored(&run.id);
-                assert!(after.seq > run.seq || after.progress != run.progress, "{name}: {after:#?}");
+                assert!(world.messages().iter().all(|message| !message.text.contains("schema")), "{name}");
+                let due = run.next_wake_at().expect("it has not ended");
+                sleep(due.since(world.now()) + Duration::from_secs(5)).await;
+                // Whoever died between its commit and its hand-over has left the ticket before, which brings the next.
+                let moved = |world: &World| world.stored(&run.id).progress != run.progress;
+                for _ in 0..4 * shelf.messages.values().flatten().count() {
+                    if moved(&world) || world.messages().is_empty() {
+                        break;
+                    }
+                    world.step().await;
+                }
+                assert!(moved(&world), "{name}: {:#?} {:#?}", world.stored(&run.id), world.messages());
             });
         }
     }
@@ -152,9 +153,9 @@ fn probes_that_were_left_succeed_with_every_line_said_once() {
             let_go(&world, run).await;
         }
         world.settle().await;
-        for run in &runs {
+        for run in runs.iter().filter(|run| run.input["drill"]["action"] != "flake") {
             let ended = world.stored(&run.id);
-            assert_eq!(end(&ended), SUCCEEDED);
+            assert_eq!(end(&ended), SUCCEEDED, "{ended:#?}");
             let log = world.log(&ended, probe::SPEC.logs, probe::LOG);
             let said: Vec<_> = log.lines().filter_map(|line| line.split(':').next()).collect();
             assert_eq!(said, crate::support::probe::PHASES);

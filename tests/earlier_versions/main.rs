@@ -34,11 +34,11 @@ pub fn fixture(name: &str) -> Shelf {
     fixtures().into_iter().find(|(known, _)| known == name).unwrap_or_else(|| panic!("no fixture {name}")).1
 }
 
-/// Not a test of its own: makes the fixtures anew if `WINDLASS_FIXTURES_FROM` names a working tree of the version that is
+/// Not a test of its own: makes the fixtures anew if `FIXTURES_FROM` names a working tree of the version that is
 /// to leave them, with its programs in `target/debug`; see `tests/fixtures/v1/README.md`.
 #[tokio::test(flavor = "multi_thread")]
 async fn make_fixtures() {
-    let Some(tree) = std::env::var_os("WINDLASS_FIXTURES_FROM") else { return };
+    let Some(tree) = std::env::var_os("FIXTURES_FROM") else { return };
     let into = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/v1");
     make::Maker::of(Path::new(&tree)).await.make(&into).await;
 }

@@ -5,16 +5,20 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Request;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 use tower::ServiceExt;
+use windlass::engine::context::PhaseContext;
 use windlass::engine::ports::{Record, StoreError, Stored, Unreadable, Version};
-use windlass::engine::{Acknowledged, Poisoned, RetryError, StartError, StartRequest, TellError};
+use windlass::engine::{Acknowledged, Outcome, PhaseError, Poisoned, RetryError, StartError, StartRequest, TellError};
 use windlass::model::{End, EventKind, Progress, Run, Scope, Ticket, Wake};
 use windlass::triggers;
 
 use crate::support::probe::{self, SCOPE, assert_done, end};
-use crate::support::world::{Came, World, drill, in_virtual_time, with_key};
+use crate::support::rig;
+use crate::support::world::{Came, World, drill, in_virtual_time, request, with_key};
 
 const PORT: u16 = 4000;
 const SENT_BACK: Came = Came::Acknowledged(Acknowledged::SentBack);
@@ -203,7 +207,7 @@ fn a_ticket_of_a_later_version_comes_again_and_again_and_is_never_poison() {
         world.lose_messages();
         let later = format!(r#"{{"schema":2,"run":"{}","step":{{"of":"prepare"}}}}"#, run.id);
         for _ in 0..12 {
-            assert_eq!(invoke(&world, "probe-prepare", &later).await, 200);
+            assert_eq!(invoke(&world, "probe_prepare", &later).await, 200);
             let messages = world.messages();
             let [message] = messages.as_slice() else { panic!("{messages:?}") };
             assert_eq!((message.queue.as_str(), &message.text, message.dequeued), ("probe-prepare", &later, 0));
@@ -215,7 +219,7 @@ fn a_ticket_of_a_later_version_comes_again_and_again_and_is_never_poison() {
         assert_eq!(world.stored(&run.id), run);
         // Its run is over, so nobody waits for it any more.
         world.settle().await;
-        assert_eq!(invoke(&world, "probe-prepare", &later).await, 200);
+        assert_eq!(invoke(&world, "probe_prepare", &later).await, 200);
         assert_eq!(world.messages().len(), 0);
     });
 }
@@ -226,9 +230,9 @@ fn a_ticket_of_a_later_version_that_became_poison_is_kept_and_ends_nothing() {
         let world = probe::world();
         let run = world.start(probe::plain()).await;
         let later = format!(r#"{{"schema":2,"run":"{}"}}"#, run.id);
-        assert_eq!(invoke(&world, "probe-prepare-poison", &later).await, 200);
+        assert_eq!(invoke(&world, "probe_prepare_poison", &later).await, 200);
         let kept = world.tables.lock().expect("never poisoned").segments.clone();
-        let kept: Vec<_> = kept.into_iter().map(|(_, bytes)| String::from_utf8(bytes).expect("a text")).collect();
+        let kept: Vec<_> = kept.into_values().map(|bytes| String::from_utf8(bytes).expect("a text")).collect();
         assert_eq!(kept, [later]);
         assert_eq!(world.stored(&run.id), run);
         world.settle().await;
@@ -267,7 +271,7 @@ fn a_run_in_a_phase_that_is_not_known_waits_and_is_told_of() {
         let swept = world.sweep().await;
         assert_eq!((swept.unreadable, swept.resent, swept.breaches.len()), (1, 0, 0), "{swept:?}");
         let page = engine.list("probe", None, 10).await.expect("a list");
-        assert_eq!(page.runs, [run.clone()]);
+        assert_eq!(page.runs, std::slice::from_ref(&run));
         assert_eq!(world.stored(&run.id), run);
         // A version is there that knows it.
         rewrite(&world, &run, &run_key(&run), |row| set(&mut row.record, "phase", json!("build")));
@@ -315,6 +319,45 @@ fn a_run_that_a_worker_holds_in_a_phase_unknown_here_is_left_to_it() {
         assert!(matches!(&asked.progress, Progress::Leased { lease } if lease.owner == "later"), "{asked:?}");
         assert!(asked.cancel.is_some());
     });
+}
+
+#[test]
+fn a_worker_whose_run_a_later_version_has_written_meanwhile_loses_it() {
+    in_virtual_time(async {
+        let world = probe::world();
+        let run = world.start(probe::plain()).await;
+        let at_work = world.freeze_at("transact run:", 2, world.deliver_again("a", &run)).await;
+        let later = rewrite(&world, &run, &run_key(&run), SPOILED[0]);
+        assert_eq!(at_work.wake().await, Came::Acknowledged(Acknowledged::Stale));
+        assert_eq!(row(&world, &run, &run_key(&run)), later);
+    });
+}
+
+#[test]
+fn a_document_that_cannot_be_read_is_not_written_over_and_a_later_versions_is_tried_again() {
+    type Deed = for<'a> fn(&'a mut PhaseContext) -> BoxFuture<'a, Result<Outcome, PhaseError>>;
+    let read: Deed = |ctx| async { ctx.document::<u64>("thing").await.map(|_| Outcome::Next) }.boxed();
+    let write: Deed = |ctx| async { ctx.set_document("thing", &2).map(|()| Outcome::Next) }.boxed();
+    for (deed, spoil, tries) in
+        [(read, SPOILED[0], 2), (read, SPOILED[5], 1), (write, SPOILED[0], 1), (write, SPOILED[5], 1)]
+    {
+        in_virtual_time(async {
+            let world = World::of(rig::registry(deed));
+            let run = world.start(request(rig::SPEC.name, "rig:1", Value::Null)).await;
+            let outside = world.engine("outside");
+            outside.update_document(&run.scope, "thing", |_| Some(1)).await.expect("storage answers");
+            let spoiled = rewrite(&world, &run, "doc:thing", spoil);
+            world.step().await;
+            let after = world.stored(&run.id);
+            assert_eq!((after.attempt, after.is_ended()), (tries, tries == 1), "{after:#?}");
+            world.drain().await;
+            let failure = world.stored(&run.id).failure.expect("a cause");
+            assert!(failure.code == "document_unreadable" && failure.message.contains("doc:thing"), "{failure}");
+            let answer = outside.update_document(&run.scope, "thing", |_: Option<&u64>| Some(3)).await;
+            assert!(matches!(&answer, Err(error) if is_unreadable(error, "doc:thing")), "{answer:?}");
+            assert_eq!(row(&world, &run, "doc:thing"), spoiled);
+        });
+    }
 }
 
 #[test]

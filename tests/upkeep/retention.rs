@@ -215,3 +215,14 @@ async fn without_a_registry_nothing_happens() {
     engine.tick("upgrade-retention").await.unwrap();
     assert!(platform.retention().await.is_none());
 }
+
+#[tokio::test]
+async fn retention_that_is_switched_off_is_no_trouble_of_its_timer() {
+    let platform = Platform::open(&[]).await;
+    stock(&platform, &["v1.0.0"]);
+    let closed = std::collections::BTreeMap::from([("retention-pruning".to_owned(), "it is off".to_owned())]);
+    platform.another_engine().closing(closed).tick("upgrade-retention").await.unwrap();
+    assert!(platform.engine.list("retention", None, 1).await.unwrap().runs.is_empty());
+    platform.engine.tick("upgrade-retention").await.unwrap();
+    assert_eq!(platform.engine.list("retention", None, 1).await.unwrap().runs.len(), 1);
+}

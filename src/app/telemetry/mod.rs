@@ -2,7 +2,7 @@
 //! watch over it. Where nothing is configured there is the log and nothing else.
 //!
 //! - `log`: the lines on stdout and stderr
-//! - `spans`, `fields`, `vocabulary`: what is made of the rooms' spans and lines
+//! - `spans`, `lines`, `fields`, `vocabulary`: what is made of the rooms' spans and lines
 //! - `names`: what those who watch call things
 //! - `metrics`, `reader`, `dropped`: what is counted
 //! - `outlet`, `backlog`, `circuit`: what waits for a destination, and how long anybody waits for it
@@ -17,6 +17,7 @@ mod dropped;
 mod fields;
 mod flush;
 mod insights;
+mod lines;
 mod log;
 mod metrics;
 pub mod names;

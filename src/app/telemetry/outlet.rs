@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use opentelemetry_sdk::logs::SdkLogRecord;
-use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ResourceMetrics};
+use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ResourceMetrics, ScopeMetrics};
 use opentelemetry_sdk::trace::SpanData;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -257,7 +257,7 @@ pub fn points(metrics: &ResourceMetrics) -> u64 {
             MetricData::ExponentialHistogram(histogram) => histogram.data_points().count(),
         }
     }
-    let metrics = metrics.scope_metrics().flat_map(|scope| scope.metrics());
+    let metrics = metrics.scope_metrics().flat_map(ScopeMetrics::metrics);
     let points = metrics.map(|metric| match metric.data() {
         AggregatedMetrics::F64(data) => of(data),
         AggregatedMetrics::U64(data) => of(data),

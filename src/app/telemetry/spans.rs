@@ -7,19 +7,17 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use opentelemetry::logs::{AnyValue, LogRecord as _, Logger as _, LoggerProvider as _, Severity};
 use opentelemetry::trace::{Link, SpanContext, SpanId, Status, TraceFlags, TraceId, TraceState};
-use opentelemetry::{Key, KeyValue, Value};
-use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::logs::{SdkLogRecord, SdkLogger, SdkLoggerProvider};
+use opentelemetry::{KeyValue, Value};
 use opentelemetry_sdk::trace::{SpanData, SpanLinks};
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Level, Subscriber};
+use tracing::{Event, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
 use super::fields::Fields;
+use super::lines::{Around, Lines};
 use super::outlet::Outlet;
 use super::scope;
 use super::vocabulary::{Kind, attribute};
@@ -27,8 +25,7 @@ use crate::model::Traceparent;
 
 pub struct Spans {
     outlets: Arc<[Arc<Outlet>]>,
-    /// Makes records; nothing is emitted through it.
-    logger: SdkLogger,
+    lines: Lines,
 }
 
 /// A span that has not ended.
@@ -45,35 +42,7 @@ struct Begun {
 
 impl Spans {
     pub fn new(outlets: Arc<[Arc<Outlet>]>) -> Self {
-        let provider = SdkLoggerProvider::builder().with_resource(Resource::builder_empty().build()).build();
-        Self { outlets, logger: provider.logger(super::SCOPE) }
-    }
-
-    fn line(&self, event: &Event<'_>, around: &[(Option<Traceparent>, Vec<(&'static str, Value)>)]) -> SdkLogRecord {
-        let mut fields = Fields::default();
-        event.record(&mut fields);
-        let mut line = self.logger.create_log_record();
-        let now = SystemTime::now();
-        line.set_timestamp(now);
-        line.set_observed_timestamp(now);
-        let (severity, word) = severity(*event.metadata().level());
-        line.set_severity_number(severity);
-        line.set_severity_text(word);
-        line.set_body(AnyValue::from(fields.text("message").unwrap_or_default()));
-        if let Some(place) = around.iter().find_map(|(place, _)| *place) {
-            let (trace, span) = ids(place);
-            line.set_trace_context(trace, span, Some(TraceFlags::SAMPLED));
-        }
-        for (name, value) in fields.iter().filter(|(name, _)| *name != "message") {
-            let key = attribute(name).map_or_else(|| Key::from(format!("windlass.{name}")), Key::from_static_str);
-            line.add_attribute(key, any(value));
-        }
-        for (key, value) in around.iter().flat_map(|(_, attributes)| attributes) {
-            if fields.iter().all(|(name, _)| attribute(name) != Some(*key)) {
-                line.add_attribute(Key::from_static_str(key), any(value));
-            }
-        }
-        line
+        Self { outlets, lines: Lines::new() }
     }
 }
 
@@ -113,12 +82,12 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Spans {
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let around: Vec<_> =
-            context.event_scope(event).into_iter().flatten().filter_map(|span| surroundings(&span)).collect();
+            context.event_scope(event).into_iter().flatten().filter_map(|span| around(&span)).collect();
         // What is said of no work is for the log alone.
         if around.is_empty() {
             return;
         }
-        let line = self.line(event, &around);
+        let line = self.lines.line(event, &around);
         for outlet in &*self.outlets {
             outlet.push_line(line.clone());
         }
@@ -205,42 +174,22 @@ impl Begun {
     }
 }
 
-/// What a line inherits from a span around it: where it is, and whose work it is.
-fn surroundings<'a, S: LookupSpan<'a>>(
-    span: &SpanRef<'a, S>,
-) -> Option<(Option<Traceparent>, Vec<(&'static str, Value)>)> {
+/// What a line inherits from a span around it.
+fn around<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>) -> Option<Around> {
     const OF_LINES: [&str; 5] = ["run", "pipeline", "phase", "attempt", "invocation"];
     let extensions = span.extensions();
     let begun = extensions.get::<Begun>()?;
     let place = (begun.kind != Kind::Invocation).then_some(begun.place);
     let inherited = begun.fields.iter().filter(|(name, _)| OF_LINES.contains(name));
-    Some((place, inherited.filter_map(|(name, value)| Some((attribute(name)?, value.clone()))).collect()))
+    let attributes = inherited.filter_map(|(name, value)| Some((attribute(name)?, value.clone()))).collect();
+    Some(Around { place, attributes })
 }
 
-fn ids(place: Traceparent) -> (TraceId, SpanId) {
+pub fn ids(place: Traceparent) -> (TraceId, SpanId) {
     (TraceId::from_bytes(place.trace().to_be_bytes()), SpanId::from_bytes(place.span().to_be_bytes()))
 }
 
 fn context(place: Traceparent) -> SpanContext {
     let (trace, span) = ids(place);
     SpanContext::new(trace, span, TraceFlags::SAMPLED, true, TraceState::NONE)
-}
-
-fn severity(level: Level) -> (Severity, &'static str) {
-    match level {
-        Level::ERROR => (Severity::Error, "ERROR"),
-        Level::WARN => (Severity::Warn, "WARN"),
-        Level::INFO => (Severity::Info, "INFO"),
-        Level::DEBUG => (Severity::Debug, "DEBUG"),
-        Level::TRACE => (Severity::Trace, "TRACE"),
-    }
-}
-
-fn any(value: &Value) -> AnyValue {
-    match value {
-        Value::Bool(value) => (*value).into(),
-        Value::I64(value) => (*value).into(),
-        Value::F64(value) => (*value).into(),
-        other => other.as_str().into_owned().into(),
-    }
 }

@@ -138,14 +138,15 @@ impl Deployed {
         serde_json::from_value(resource).expect("an app")
     }
 
-    pub(super) fn operation(&self, at: &Operation, now: Timestamp) -> Poll {
+    /// `None` for an operation that is not one of its own.
+    pub(super) fn operation(&self, at: &Operation, now: Timestamp) -> Option<Poll> {
         let (Operation::AsyncOperation(address) | Operation::Location(address)) = at;
-        let number: usize = address.split('?').next().and_then(|id| id.parse().ok()).expect("an address of ours");
-        match self.operations[number] {
+        let number: usize = address.split('?').next().and_then(|id| id.parse().ok())?;
+        Some(match self.operations[number] {
             (ends_at, _) if now < ends_at => Poll::Running { operation: address_of(number, now), after: None },
             (_, true) => Poll::Succeeded,
             (_, false) => Poll::Failed { code: "RevisionFailed".into(), message: "the image cannot be pulled".into() },
-        }
+        })
     }
 
     /// `pull` tells what an image's name stands for, if the registry has it.

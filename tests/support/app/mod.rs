@@ -152,7 +152,7 @@ impl Apps for App {
         let (operation, forbidden) = (operation.clone(), self.habits.forbidden);
         self.call("operation".to_owned(), move |deployed, now| {
             let allowed = deployed.random.u32(..1000) >= forbidden;
-            Ok(allowed.then(|| deployed.operation(&operation, now)))
+            Ok(if allowed { deployed.operation(&operation, now) } else { None })
         })
         .await
     }

@@ -46,6 +46,8 @@ impl Timer for RetentionTimer {
             Err(StartError::Busy { owner, .. }) => {
                 tracing::info!(run = %owner, "the platform is being changed; retention comes in an hour");
             }
+            // Somebody wants it so, and has been told.
+            Err(error @ StartError::Closed { .. }) => tracing::info!(%error, "there is no retention"),
             // Another process has started the run of the day.
             Err(StartError::KeyReused(_)) => {}
             Err(error) => return Err(Failure::new("retention_not_started", error.to_string())),
