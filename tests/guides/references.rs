@@ -62,6 +62,17 @@ fn every_file_that_a_guide_names_is_there() {
     assert!(missing.is_empty(), "{missing:#?}");
 }
 
+/// `[text](address)`, relative to the page.
+#[test]
+fn every_link_of_a_guide_leads_somewhere() {
+    let links = pages().into_iter().flat_map(|page| {
+        let targets = page.text.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
+        targets.map(move |(target, _)| (page.name, target))
+    });
+    let dead: BTreeSet<_> = links.filter(|(_, target)| !root().join("docs").join(target).exists()).collect();
+    assert!(dead.is_empty(), "{dead:#?}");
+}
+
 #[test]
 fn every_setting_that_a_guide_names_exists() {
     let ours = ["WINDLASS_", "UPGRADE_", "PLATFORM_"];
