@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::Engine;
 use super::pipeline::{PhaseSpec, PipelineSpec};
 use super::start::StartError;
+use crate::model::Run;
 
 impl Engine {
     /// Nobody listens to these queues; each comes with the reason, which callers are told.
@@ -29,6 +30,16 @@ impl Engine {
         let unknown = || StartError::UnknownPipeline(pipeline.to_owned());
         let spec = self.registry.get(pipeline).ok_or_else(unknown)?.spec;
         self.check_phases(spec, spec.phases.iter())
+    }
+
+    /// Whether what a run is told reaches it: its own phase, and the phase that it is sent to.
+    ///
+    /// # Errors
+    /// [`StartError::Closed`], with every reason.
+    pub fn check_reachable(&self, run: &Run, phase: &str) -> Result<(), StartError> {
+        let Some(pipeline) = self.registry.get(&run.pipeline) else { return Ok(()) };
+        let spec = pipeline.spec;
+        self.check_phases(spec, spec.phases.iter().filter(|known| known.name == run.phase || known.name == phase))
     }
 
     /// The same for a run that begins in the phase `first`.

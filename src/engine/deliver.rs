@@ -77,8 +77,8 @@ impl Engine {
     /// `queue` is the one that the ticket came from; a ticket of another phase's queue moves nothing.
     pub async fn deliver(&self, queue: &str, ticket: &Ticket) -> Result<Acknowledged, DeliveryError> {
         let answered = async {
-            let passed_over = match self.claim(queue, ticket).await {
-                Ok(Claim::Held(claimed)) => match self.work(*claimed).await {
+            let passed_over = match Box::pin(self.claim(queue, ticket)).await {
+                Ok(Claim::Held(claimed)) => match Box::pin(self.work(*claimed)).await {
                     Err(error) => Err(error),
                     worked => return worked,
                 },

@@ -1,5 +1,7 @@
 //! From a phase's answer to the committed step that follows from it.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::Engine;
@@ -9,10 +11,14 @@ use super::held::{Held, WriteError};
 use super::leave::{deadline_after, out_of_order};
 use super::pipeline::{Outcome, Phase, PhaseError, PhaseSpec, PipelineSpec};
 use super::ports::StoreError;
+use super::rows;
 use super::transition::{IllegalTransition, Step, Work};
 use crate::model::{Failure, Verdict};
 
 impl Engine {
+    /// How soon a run looks again whether its end can be written.
+    const UNREADABLE: Duration = Duration::from_secs(60);
+
     pub(super) async fn commit(
         &self,
         spec: &PipelineSpec,
@@ -33,6 +39,13 @@ impl Engine {
             Err(WriteError::Illegal(IllegalTransition::Cancelled)) => {
                 let step = self.leave(spec, Some(work), ctx, cancelled()).await;
                 held.take(step).await
+            }
+            Err(WriteError::Store(StoreError::Unreadable(row))) if !rows::is_document(&row.key) => {
+                // The lock or the chain, without which no run ends. What it did may be all right, so nothing is undone: it
+                // comes again, and ends when they can be read.
+                let work = ctx.saved().await;
+                let (wake_at, reason) = (self.clock.now() + Self::UNREADABLE, format!("a row to be readable: {row}"));
+                held.take(Step::Wait { work, wake_at, reason }).await
             }
             Err(WriteError::Store(error @ (StoreError::Refused(_) | StoreError::Unreadable(_)))) => {
                 // The row cannot be written as it is, for example because the state outgrew it, or what is to be written

@@ -33,7 +33,8 @@ impl Engine {
         Ok(newest.transpose()?)
     }
 
-    /// The run of this scope and of one of these pipelines that started last.
+    /// The run of this scope and of one of these pipelines that started last. One that cannot be read is stepped over once
+    /// it has let the scope go: nothing is decided by what it did any more.
     pub async fn latest_of(&self, scope: &Scope, pipelines: &[&str]) -> Result<Option<Run>, StoreError> {
         const PAGE: usize = 8;
         let mut after = "run:".to_owned();
@@ -41,16 +42,24 @@ impl Engine {
             let page = self.store.range(scope.tag().as_str(), &after, "run;", PAGE).await?;
             let more = page.len() == PAGE;
             for (key, stored) in page {
-                let run: Run = schema::read(scope.tag().as_str(), &key, stored)?;
-                if pipelines.contains(&run.pipeline.as_str()) {
-                    return Ok(Some(run));
+                match schema::read::<Run>(scope.tag().as_str(), &key, stored) {
+                    Ok(run) if pipelines.contains(&run.pipeline.as_str()) => return Ok(Some(run)),
+                    Err(row) if self.owner(scope).await?.is_some_and(|owner| rows::run_key(&owner) == key) => {
+                        return Err(row.into());
+                    }
+                    Ok(_) | Err(_) => after = key,
                 }
-                after = key;
             }
             if !more {
                 return Ok(None);
             }
         }
+    }
+
+    /// The run that has the scope's lock.
+    pub async fn owner(&self, scope: &Scope) -> Result<Option<RunId>, StoreError> {
+        let lock = self.store.get(scope.tag().as_str(), rows::LOCK).await?;
+        Ok(lock.as_ref().and_then(rows::lock_owner))
     }
 
     /// What this engine can run, in the order of registration.

@@ -28,6 +28,7 @@ pub const ACTIVE_FROM: &str = "active:";
 pub const ACTIVE_TO: &str = "active;";
 pub const LIST_FROM: &str = "list:";
 pub const LIST_TO: &str = "list;";
+const DOCUMENT: &str = "doc:";
 
 pub fn run_key(id: &RunId) -> String {
     format!("{RUN_FROM}{}", id.name())
@@ -48,7 +49,12 @@ pub fn idempotency_key(key: &str) -> String {
 }
 
 pub fn document_key(name: &str) -> String {
-    format!("doc:{name}")
+    format!("{DOCUMENT}{name}")
+}
+
+/// Whether `<partition>/<key>` names a document.
+pub fn is_document(place: &str) -> bool {
+    place.split_once('/').is_some_and(|(_, key)| key.starts_with(DOCUMENT))
 }
 
 pub fn index_partition(pipeline: &str) -> String {

@@ -13,7 +13,7 @@ use super::pipeline::PipelineSpec;
 use super::ports::{StoreError, Stored, Write};
 use super::rows;
 use super::schema;
-use crate::model::{Event, Run, RunId};
+use crate::model::{Event, Run, RunId, Timestamp};
 
 /// What a round found and did.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -149,26 +149,14 @@ impl Engine {
                 look.live = true;
                 look.late = due || overdue;
                 look.stuck = run.deadline_at + Self::ESCALATE <= now;
-                self.check(&run, &mut look.breaches).await?;
+                // What cannot be checked is told, and moves on all the same: a delivery needs none of it.
+                let checked = self.check(&run, &mut look.breaches).await;
                 if look.stuck {
                     let (queue, late) = (spec.queue(&run.phase), now.since(run.deadline_at).as_secs());
                     tracing::error!(run = %id, queue, late, code = "run_stuck", "a run is long past its budget: does its function run?");
                 }
-                if let Some(why) = self.closed(spec.name, &run.phase) {
-                    // It has its ticket in the queue already, or gets one when somebody listens there again.
-                    tracing::info!(run = %id, phase = run.phase, why, code = "phase_closed", "a run stays where it is");
-                    return Ok(Found::Closed);
-                }
-                if self.known(&run).is_none() {
-                    let (phase, code) = (run.phase.as_str(), "phase_unknown");
-                    tracing::warn!(run = %id, phase, code, "a run waits for a version that knows its phase");
-                    return Ok(Found::Foreign);
-                }
-                if !look.late {
-                    return Ok(Found::Moving);
-                }
-                self.send(spec, &run.ticket(), now).await?;
-                Ok(Found::Resent)
+                let found = self.move_on(spec, &run, look.late, now).await?;
+                checked.map(|()| found)
             }
             _ => {
                 let retire = vec![Write::Delete { key, version }];
@@ -179,6 +167,25 @@ impl Engine {
                 }
             }
         }
+    }
+
+    /// Sends a late run's ticket, unless nobody here can or shall work on it.
+    async fn move_on(&self, spec: &PipelineSpec, run: &Run, late: bool, now: Timestamp) -> Result<Found, StoreError> {
+        if let Some(why) = self.closed(spec.name, &run.phase) {
+            // It has its ticket in the queue already, or gets one when somebody listens there again.
+            tracing::info!(run = %run.id, phase = run.phase, why, code = "phase_closed", "a run stays where it is");
+            return Ok(Found::Closed);
+        }
+        if self.known(run).is_none() {
+            let (phase, code) = (run.phase.as_str(), "phase_unknown");
+            tracing::warn!(run = %run.id, phase, code, "a run waits for a version that knows its phase");
+            return Ok(Found::Foreign);
+        }
+        if !late {
+            return Ok(Found::Moving);
+        }
+        self.send(spec, &run.ticket(), now).await?;
+        Ok(Found::Resent)
     }
 
     /// Checks the invariants that the rows of a live run can show. A run that moved meanwhile proves nothing.

@@ -20,8 +20,8 @@ impl Engine {
     /// A young run may be in the middle of a change of versions, which takes minutes.
     const SOONEST: Duration = Duration::from_secs(15);
     const LATEST: Duration = Duration::from_secs(120);
-    /// So long a version that knows the phase has had to carry out a cancellation, before one that does not may end the
-    /// run.
+    /// So long a version that knows the phase has had to carry out a cancellation, or to see that the budget is over,
+    /// before one that does not may end the run.
     const ALONE: Duration = Duration::from_secs(300);
 
     /// The pipeline and the phase that the run is in, if this version has them.
@@ -57,8 +57,8 @@ impl Engine {
 
     /// Whether nobody is there to stop a run whose phase this version does not know.
     pub(super) fn is_alone(&self, run: &Run) -> bool {
-        let waited_for = run.cancel_pending().map_or(run.deadline_at, |cancel| cancel.at + Self::ALONE);
-        self.known(run).is_none() && waited_for.min(run.deadline_at) <= self.clock.now()
+        let waits_since = run.cancel_pending().map_or(run.deadline_at, |cancel| cancel.at.min(run.deadline_at));
+        self.known(run).is_none() && waits_since + Self::ALONE <= self.clock.now()
     }
 
     /// Ends a run on request in a phase that nobody knows. What it did is neither cleaned up nor undone.

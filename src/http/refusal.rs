@@ -62,7 +62,8 @@ impl From<StartError> for ApiError {
             StartError::Closed { pipeline, reasons } => Self::conflict(
                 "pipeline_disabled",
                 format!(
-                    "The pipeline {pipeline} is switched off, at least in part: {}. Remove what switches it off, let the                      function app restart, then send the same again.",
+                    "The pipeline {pipeline} is switched off, at least in part: {}. Remove what switches it off, let the \
+                     function app restart, then send the same again.",
                     reasons.join("; ")
                 ),
             ),

@@ -7,7 +7,7 @@ use windlass::engine::Resume;
 use windlass::model::Verdict;
 
 use crate::api::{ADA, ADMIN, Act, Answer, Api};
-use crate::platform::snapshot;
+use crate::platform::{rollout, snapshot};
 
 fn refused(api: &Api, answer: &Answer, queue: &str) {
     assert_eq!(answer.code(), (409, "pipeline_disabled".into()), "{}", answer.text());
@@ -83,6 +83,51 @@ async fn an_upgrades_retry_and_a_rollback_are_refused_likewise() {
     let preflight = api.get("/api/upgrade/rollback-preflight").by(ADMIN).send().await.body();
     assert_eq!(preflight["available"], json!(false));
     assert!(preflight["reason"].as_str().unwrap().contains("rollback-rolling-back"), "{preflight}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upgrade_that_nobody_moves_is_not_told_to_go_back() {
+    let mut api = Api::new();
+    let id = api.upgrade_in("rolling-out", rollout()).await;
+    api.remember("snapshot", &snapshot(&id, "in_place", api.world.now() + Duration::from_secs(3600))).await;
+    for queue in ["upgrade-rolling-out", "upgrade-rolling-back"] {
+        api.close(&[queue]);
+        let back = api.post("/api/upgrade/rollback").by(ADMIN).json(json!({"reason": "x"})).send().await;
+        assert_eq!(back.code(), (409, "pipeline_disabled".into()), "{}", back.text());
+        assert!(back.message().contains(queue), "{}", back.message());
+        let preflight = api.get("/api/upgrade/rollback-preflight").by(ADMIN).send().await.body();
+        assert!(preflight["reason"].as_str().is_some_and(|reason| reason.contains(queue)), "{preflight}");
+    }
+    api.close(&["upgrade-building"]);
+    let back = api.post("/api/upgrade/rollback").by(ADMIN).json(json!({"reason": "x"})).send().await;
+    assert_eq!(back.status, 202, "{}", back.text());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upgrade_whose_row_cannot_be_read_is_named_to_who_starts_another_and_forgotten_once_it_is_over() {
+    let api = Api::new();
+    let earlier = api.upgrade([Act::done(Verdict::Succeeded, json!({}))]).await;
+    api.work().await;
+    let id = api.upgrade_in("building", json!({})).await;
+    let spoil = |flaw: Option<&str>| {
+        let run = api.run(&earlier).id;
+        let place = (run.tag().to_string(), format!("run:{}", id.split_once('-').unwrap().1));
+        api.world.tables.lock().unwrap().rows.get_mut(&place).unwrap().flaw = flaw.map(str::to_owned);
+    };
+    spoil(Some("it is broken"));
+    let wanted = json!({"target_version": "1.2.3", "confirm_downtime": true});
+    let start = api.post("/api/upgrade/start").by(ADMIN).json(wanted).send().await;
+    assert_eq!(start.code(), (409, "run_in_flight".into()), "{}", start.text());
+    assert!(start.message().contains(&id), "{}", start.message());
+    assert_eq!(api.get("/api/upgrade/status").by(ADA).send().await.code(), (503, "run_unreadable".into()));
+
+    spoil(None);
+    api.will([Act::fatal("sick", "it is sick")]);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    api.work().await;
+    spoil(Some("it is broken"));
+    let status = api.get("/api/upgrade/status").by(ADA).send().await;
+    assert_eq!((status.status, &status.body()["job_id"]), (200, &json!(earlier)), "{}", status.text());
 }
 
 #[tokio::test(start_paused = true)]

@@ -16,9 +16,9 @@ use windlass::engine::{Acknowledged, Outcome, PhaseError, Poisoned, RetryError, 
 use windlass::model::{End, EventKind, Progress, Run, Scope, Ticket, Wake};
 use windlass::triggers;
 
-use crate::support::probe::{self, SCOPE, assert_done, end};
-use crate::support::rig;
+use crate::support::probe::{self, SCOPE, SUCCEEDED, assert_done, end};
 use crate::support::world::{Came, World, drill, in_virtual_time, request, with_key};
+use crate::support::{rig, swap};
 
 const PORT: u16 = 4000;
 const SENT_BACK: Came = Came::Acknowledged(Acknowledged::SentBack);
@@ -156,7 +156,11 @@ fn rows_beside_a_run_that_cannot_be_read_stop_its_end_and_are_left_as_they_are()
                 }
                 let sound = row(&world, &run, key);
                 let spoiled = rewrite(&world, &run, key, spoil);
-                assert_eq!(world.step().await, SENT_BACK, "{key}");
+                assert_eq!(world.step().await, Came::Acknowledged(Acknowledged::Worked), "{key}");
+                let waits = world.stored(&run.id);
+                assert!(
+                    matches!(&waits.progress, Progress::Ready { wake: Wake::Waiting { reason }, .. } if reason.contains(key))
+                );
                 let started = world.engine("c").start(probe::plain()).await;
                 match key {
                     "lock" => assert!(matches!(&started, Err(StartError::Busy { owner, .. }) if *owner == run.id)),
@@ -171,6 +175,57 @@ fn rows_beside_a_run_that_cannot_be_read_stop_its_end_and_are_left_as_they_are()
             });
         }
     }
+}
+
+#[test]
+fn what_cannot_end_because_of_a_row_beside_it_is_not_undone() {
+    for key in ["lock", "chain"] {
+        in_virtual_time(async {
+            let world = swap::world();
+            let run = world.start(swap::asked(&swap::Script::default())).await;
+            let sound = row(&world, &run, key);
+            rewrite(&world, &run, key, SPOILED[5]);
+            world.turn(Duration::from_secs(120)).await;
+            let waits = world.stored(&run.id);
+            assert!(!waits.is_ended() && waits.fallback.is_none(), "{key}: {waits:#?}");
+            rewrite(&world, &run, key, |row| *row = Stored { version: row.version.clone(), ..sound });
+            world.settle().await;
+            let run = world.stored(&run.id);
+            assert_eq!((end(&run), run.fallback), (SUCCEEDED, None), "{key}");
+        });
+    }
+}
+
+#[test]
+fn a_late_run_gets_its_ticket_though_a_row_that_no_delivery_needs_cannot_be_read() {
+    in_virtual_time(async {
+        let world = probe::world();
+        let run = world.start(probe::plain()).await;
+        world.lose_messages();
+        rewrite(&world, &run, &format!("event:{}:{:08}", run.id.name(), run.events), SPOILED[5]);
+        sleep(Duration::from_secs(120)).await;
+        let swept = world.sweep().await;
+        assert_eq!((swept.unreadable, world.messages().len()), (1, 1), "{swept:?}");
+    });
+}
+
+#[test]
+fn the_newest_run_is_found_behind_one_that_has_ended_and_cannot_be_read() {
+    in_virtual_time(async {
+        let world = probe::world();
+        let older = world.start(probe::plain()).await;
+        world.settle().await;
+        let newer = world.start(probe::plain()).await;
+        let latest =
+            async || world.engine("w").latest_of(&newer.scope, &["probe"]).await.map(|run| run.map(|run| run.id));
+        rewrite(&world, &newer, &run_key(&newer), |row| row.flaw = Some("it is broken".into()));
+        assert!(is_unreadable(&latest().await.expect_err("it holds the scope"), &run_key(&newer)));
+        rewrite(&world, &newer, &run_key(&newer), |row| row.flaw = None);
+        world.settle().await;
+        assert_eq!(latest().await, Ok(Some(newer.id.clone())));
+        rewrite(&world, &newer, &run_key(&newer), |row| row.flaw = Some("it is broken".into()));
+        assert_eq!(latest().await, Ok(Some(older.id)));
+    });
 }
 
 #[test]

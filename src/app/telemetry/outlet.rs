@@ -2,6 +2,7 @@
 //! that can happen is that telemetry is dropped, and that is counted.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -35,6 +36,8 @@ pub struct Outlet {
     sending: tokio::sync::Mutex<()>,
     crowded: Notify,
     dropped: Dropped,
+    /// Whether it was said that some of it is refused.
+    partial: AtomicBool,
     bound: Duration,
 }
 
@@ -42,6 +45,8 @@ pub struct Outlet {
 struct Trouble {
     why: String,
     after: Option<Duration>,
+    /// Asking again does not help.
+    for_good: bool,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -67,6 +72,7 @@ impl Outlet {
             sending: tokio::sync::Mutex::default(),
             crowded: Notify::new(),
             dropped,
+            partial: AtomicBool::new(false),
             bound,
         }
     }
@@ -128,7 +134,14 @@ impl Outlet {
         let results = tokio::join!(self.send_spans(), self.send_lines(), self.send_metrics());
         let results = [results.0, results.1, results.2];
         let sent = results.iter().any(|result| matches!(result, Ok(true)));
-        let turned = match results.into_iter().find_map(Result::err) {
+        let (refused, failed): (Vec<_>, Vec<_>) =
+            results.into_iter().filter_map(Result::err).partition(|trouble| trouble.for_good);
+        // Who takes one kind and refuses another is there all the same: what is taken goes on in time.
+        if sent && !refused.is_empty() && !self.partial.swap(true, Ordering::Relaxed) {
+            let (destination, why) = (self.destination.name(), refused.first().map(|trouble| trouble.why.as_str()));
+            tracing::warn!(destination, why, code = "telemetry_partial", "not every kind of telemetry is taken");
+        }
+        let turned = match failed.into_iter().chain(refused.into_iter().filter(|_| !sent)).next() {
             Some(trouble) => {
                 let turned = self.circuit().failed(Instant::now(), trouble.after);
                 return self.tell(turned, &trouble.why);
@@ -197,11 +210,11 @@ impl Outlet {
             }
             Sent::Refused(why) => {
                 self.dropped.add(signal, count);
-                Err(Trouble { why, after: None })
+                Err(Trouble { why, after: None, for_good: true })
             }
             Sent::Later { why, after } => {
                 self.dropped.add(signal, keep());
-                Err(Trouble { why, after })
+                Err(Trouble { why, after, for_good: false })
             }
         }
     }

@@ -197,6 +197,19 @@ async fn what_will_never_be_taken_is_dropped_at_once_and_counted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_refuses_one_kind_for_good_gets_the_others_in_time() {
+    let rig = Rig::new();
+    let retried = Observation::Retried { pipeline: "probe", phase: "build", code: "x" };
+    for round in 1..=5 {
+        lock(&rig.fake.answers).extend([Sent::Taken { refused: 0 }, Sent::Refused("no metrics here".into())]);
+        rig.meters.observe(&retried);
+        rig.invoke().await;
+        assert_eq!(rig.arrived(), round);
+    }
+    assert!(rig.dropped.counts()[2].1 >= 5, "{:?}", rig.dropped.counts());
+}
+
+#[tokio::test(start_paused = true)]
 async fn metrics_that_were_not_taken_are_sent_again_before_newer_ones() {
     let rig = Rig::new().answers([later(None)]);
     rig.outlet.tend();

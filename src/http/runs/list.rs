@@ -90,6 +90,7 @@ async fn page(
         let mut lists = Vec::new();
         for pipeline in pipelines {
             let page = state.engine.list(pipeline, after.as_ref(), top).await?;
+            looked_at += page.unreadable.len();
             unreadable.extend(page.unreadable);
             lists.push((VecDeque::from(page.runs), page.next));
         }
@@ -107,12 +108,13 @@ async fn page(
             if filter.fits(&run) {
                 found.push(run);
             }
-            if found.len() == top || looked_at == LOOKED_AT {
+            if found.len() == top || looked_at >= LOOKED_AT {
                 let more = known_to.is_some() || lists.iter().any(|(runs, _)| !runs.is_empty());
                 return Ok((found, more.then_some(id)));
             }
         }
         match known_to {
+            Some(end) if looked_at >= LOOKED_AT => return Ok((found, Some(end))),
             Some(end) => after = Some(end),
             None => return Ok((found, None)),
         }

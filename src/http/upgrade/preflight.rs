@@ -9,13 +9,14 @@ use tokio::time::timeout;
 
 use super::going_back::{Obstacle, Way, kept, way};
 use super::{ROLLBACK, UpgradeAdmin, latest};
+use crate::engine::StartError;
 use crate::http::error::ApiError;
 use crate::http::router::HttpState;
-use crate::model::{RunId, Timestamp};
+use crate::model::{Run, RunId, Timestamp};
 use crate::pipelines::upgrade::Upgrade;
-use crate::pipelines::upgrade::rollout::Strategy;
 use crate::pipelines::upgrade::rollout::preflight::{self, ImageReport};
 use crate::pipelines::upgrade::rollout::snapshot::Snapshot;
+use crate::pipelines::upgrade::rollout::{Strategy, rolling_back};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -45,11 +46,13 @@ pub async fn rollback_preflight(State(state): State<HttpState>, _: UpgradeAdmin)
         Some(snapshot) => looked(&state.upgrade.platform, snapshot).await,
         None => (Vec::new(), None),
     };
-    let closed = state.engine.check_open(ROLLBACK).err().map(|error| ApiError::from(error).message().to_owned());
+    let told = |open: Result<(), StartError>| open.err().map(|error| ApiError::from(error).message().to_owned());
+    let closed = told(state.engine.check_open(ROLLBACK));
+    let unreachable = |run: &Run| told(state.engine.check_reachable(run, rolling_back::NAME));
     let reason = match way(latest.as_ref(), &kept, now) {
         // An upgrade that has not stored what was cannot be told to go back.
         Ok(Way::Tell(_)) if snapshot.is_none() => Some(Obstacle::Nothing.message()),
-        Ok(Way::Tell(_)) => trouble,
+        Ok(Way::Tell(_)) => latest.as_ref().and_then(unreachable).or(trouble),
         Ok(Way::Start(_)) => closed.or(trouble),
         Err(obstacle) => Some(obstacle.message()),
     };

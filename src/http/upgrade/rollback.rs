@@ -77,6 +77,9 @@ pub async fn rollback(
                     // The first word stands, and so does its key.
                     return Ok(answered(run, snapshot));
                 }
+                if let Some(run) = &latest {
+                    state.engine.check_reachable(run, rolling_back::NAME)?;
+                }
                 let (by, reason, key) = (caller.oid.clone(), reason.clone(), key.clone());
                 let word = WordSignal { by, reason, go: false, key, at: now };
                 let word = serde_json::to_value(&word).map_err(|error| ApiError::internal(error.to_string()))?;

@@ -9,8 +9,9 @@ use serde_json::Value;
 use super::judge::judge;
 use super::status::UpgradeState;
 use super::wanted::{sha, version};
-use super::{PIPELINE, RETRY_AFTER, STATUS_PATH, UpgradeAdmin, in_flight, latest, not_started, platform};
-use crate::engine::StartRequest;
+use super::{BOTH, PIPELINE, RETRY_AFTER, STATUS_PATH, UpgradeAdmin, in_flight, not_started, platform};
+use crate::engine::ports::StoreError;
+use crate::engine::{StartError, StartRequest};
 use crate::http::answer;
 use crate::http::body::JsonBody;
 use crate::http::error::ApiError;
@@ -97,14 +98,25 @@ pub async fn start(
     if let Some(started) = state.engine.started(&request).await? {
         return Ok(answered(started.run, input));
     }
-    if let Some(run) = latest(&state).await?.filter(|run| !run.is_ended()) {
-        return Err(in_flight(&run));
-    }
+    refuse_beside_another(&state).await?;
     state.engine.check_open(PIPELINE)?;
     judge(&state, &input).await?;
     match state.engine.start(request).await {
         Ok(started) => Ok(answered(started.run, input)),
         Err(error) => Err(not_started(&state, error).await),
+    }
+}
+
+/// A run in flight, also one of which no more can be read than that it holds the platform.
+async fn refuse_beside_another(state: &HttpState) -> Result<(), ApiError> {
+    match state.engine.latest_of(&platform(), &BOTH).await {
+        Ok(Some(run)) if !run.is_ended() => Err(in_flight(&run)),
+        Ok(_) => Ok(()),
+        Err(StoreError::Unreadable(row)) => match state.engine.owner(&platform()).await? {
+            Some(owner) => Err(not_started(state, StartError::Busy { scope: platform(), owner }).await),
+            None => Err(StoreError::Unreadable(row).into()),
+        },
+        Err(error) => Err(error.into()),
     }
 }
 
