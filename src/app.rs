@@ -123,7 +123,8 @@ impl App {
         let address = (Ipv4Addr::LOCALHOST, self.port);
         let listener =
             TcpListener::bind(address).await.with_context(|| format!("port {} cannot be listened to", self.port))?;
-        tracing::info!(port = self.port, version = env!("CARGO_PKG_VERSION"), "listening");
+        let (port, commit) = (self.port, option_env!("WINDLASS_COMMIT"));
+        tracing::info!(port, version = env!("CARGO_PKG_VERSION"), commit, "listening");
         let readiness = self.readiness;
         tokio::spawn(async move { readiness.prepare(SPECS).await });
         axum::serve(listener, self.router).await.context("serving ended")

@@ -27,8 +27,9 @@ fn an_environment_is_judged_in_the_words_of_the_handler() {
     let refusal = String::from_utf8_lossy(&handler.stderr).replacen("windlass cannot run: ", "", 1);
     let output = check(&settings, None);
     assert_eq!(output.status.code(), Some(1));
-    let judged: Vec<_> = said(&output).lines().map(|line| line.split_once(": ").unwrap().1.to_owned()).collect();
+    let judged: Vec<_> = said(&output).lines().map(|line| line.trim_start_matches("wrong: ").to_owned()).collect();
     assert_eq!(judged, refusal.lines().map(str::to_owned).collect::<Vec<_>>());
+    assert!(judged[3].starts_with("warning: WINDLASS_TABEL"), "{judged:?}");
     assert_eq!(judged.len(), 4);
 }
 
@@ -36,7 +37,7 @@ fn an_environment_is_judged_in_the_words_of_the_handler() {
 fn a_file_that_does_passes_with_its_warnings() {
     let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("local.settings.sample.json");
     let output = check(&[("WINDLASS_LEASE_SECONDS", "soon")], Some(&sample));
-    assert!(output.status.success() && said(&output).is_empty(), "{output:?}");
+    assert!(output.status.success() && said(&output) == "nothing to put right; warnings: 0\n", "{output:?}");
 
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("app-settings.json");

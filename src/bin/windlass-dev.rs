@@ -243,8 +243,11 @@ fn check_settings(file: Option<&Path>) -> anyhow::Result<()> {
         println!("warning: {warning}");
     }
     match verdict.faults.len() {
-        0 => Ok(()),
-        wrong => anyhow::bail!("the handler would not start: {wrong} settings to put right"),
+        0 => {
+            println!("nothing to put right; warnings: {}", verdict.warnings.len());
+            Ok(())
+        }
+        wrong => anyhow::bail!("the handler would not start; settings to put right: {wrong}"),
     }
 }
 

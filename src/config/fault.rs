@@ -28,7 +28,11 @@ pub struct ConfigFaults {
 
 impl fmt::Display for ConfigFaults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lines = self.faults.iter().map(Fault::to_string).chain(self.warnings.iter().cloned());
+        let lines = self
+            .faults
+            .iter()
+            .map(Fault::to_string)
+            .chain(self.warnings.iter().map(|warning| format!("warning: {warning}")));
         f.write_str(&lines.collect::<Vec<_>>().join("\n"))
     }
 }

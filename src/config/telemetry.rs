@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 use url::Url;
 
 use super::insights::{self, InsightsConfig};
@@ -76,8 +77,9 @@ pub struct OtlpConfig {
 }
 
 pub(super) fn load(reader: &mut Reader<'_>) -> Option<TelemetryConfig> {
-    let filter = reader.parsed(&FILTER, "give directives such as info or warn,windlass=debug", |text| {
-        EnvFilter::try_new(text).ok().map(|_| text.to_owned())
+    let remedy = "give a level (error, warn, info, debug, trace, off) or directives such as warn,windlass=debug";
+    let filter = reader.parsed(&FILTER, remedy, |text| {
+        EnvFilter::try_new(text).ok().filter(|_| says_levels(text)).map(|_| text.to_owned())
     });
     let format = reader.choice(&FORMAT).map(|word| match word {
         "json" => LogFormat::Json,
@@ -88,6 +90,12 @@ pub(super) fn load(reader: &mut Reader<'_>) -> Option<TelemetryConfig> {
     let service = reader.text(&SERVICE_NAME);
     let flush = reader.integer(&FLUSH_MS).map(Duration::from_millis);
     Some(TelemetryConfig { filter: filter?, format: format?, insights, otlp, service: service?, flush: flush? })
+}
+
+/// A word that is no level would be taken for a place in the code, and silence all others: most likely it is misspelt.
+fn says_levels(filter: &str) -> bool {
+    let mut directives = filter.split(',').map(str::trim);
+    directives.all(|directive| directive.contains(['=', '[']) || directive.parse::<LevelFilter>().is_ok())
 }
 
 fn otlp(reader: &mut Reader<'_>) -> Option<OtlpConfig> {

@@ -274,6 +274,16 @@ fn a_word_that_is_not_known_is_answered_with_the_one_that_was_likely_meant() {
 }
 
 #[test]
+fn a_log_filter_that_would_silence_everything_by_a_slip_is_a_fault() {
+    for word in ["debgu", "info,wram", "windlass"] {
+        assert_eq!(faulty(&with(production(), &[("WINDLASS_LOG", word)])), ["WINDLASS_LOG"].into(), "{word}");
+    }
+    for good in ["off", "WARN", "info,windlass::engine=debug", "warn,[delivery{run=\"x\"}]=debug"] {
+        Config::load(&with(production(), &[("WINDLASS_LOG", good)])).unwrap();
+    }
+}
+
+#[test]
 fn a_name_that_is_no_setting_is_a_warning_with_the_one_that_was_likely_meant() {
     let slips = [
         ("WINDLASS_TABEL", "WINDLASS_TABLE"),

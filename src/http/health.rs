@@ -36,6 +36,9 @@ pub struct Check {
 struct Health {
     status: &'static str,
     version: &'static str,
+    /// What it was built from, where the build said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    commit: Option<&'static str>,
     pipelines: Vec<&'static str>,
     /// Those of them that cannot be started, because functions of theirs are switched off.
     disabled: Vec<&'static str>,
@@ -59,6 +62,7 @@ pub async fn get(State(state): State<HttpState>) -> Response {
     let health = Health {
         status: if ready { "ready" } else { "unavailable" },
         version: env!("CARGO_PKG_VERSION"),
+        commit: option_env!("WINDLASS_COMMIT"),
         pipelines: names().collect(),
         disabled: names().filter(|name| state.engine.check_open(name).is_err()).collect(),
         warnings: state.readiness.warnings(),

@@ -196,3 +196,16 @@ fn storage_is_priced_as_receipts_are() {
         assert!((written - receipt.cost_usd()).abs() < 1e-9, "{service}: {written}");
     }
 }
+
+#[test]
+fn the_guide_has_every_metric_with_its_kind_and_attributes_and_no_other() {
+    let rows: Vec<&str> = GUIDE.lines().filter(|line| line.starts_with("| `windlass.")).collect();
+    let expected = METRICS.iter().map(|metric| {
+        let kind = format!("{:?}", metric.kind).to_lowercase();
+        let attributes: Vec<_> = metric.attributes.iter().map(|name| format!("`{name}`")).collect();
+        let attributes = attributes.join(", ");
+        let cell = if attributes.is_empty() { String::new() } else { format!(" {attributes}") };
+        format!("| `{}` | {kind}, `{}` |{cell} | {} |", metric.name, metric.unit, metric.about)
+    });
+    assert_eq!(rows, expected.collect::<Vec<_>>());
+}

@@ -11,6 +11,9 @@ use serde_json::Value;
 use super::layout::{read, shown};
 use super::toolchain::{self, Toolchain};
 
+/// What the handler says that it was built from.
+const COMMIT: &str = "WINDLASS_COMMIT";
+
 pub struct Built {
     pub handler: PathBuf,
     /// The tools that built it.
@@ -37,7 +40,11 @@ pub fn build(root: &Path) -> anyhow::Result<Built> {
         .env("CARGO_ENCODED_RUSTFLAGS", places.for_rust().join("\u{1f}"))
         .env(format!("CFLAGS_{}", toolchain.triple.replace('-', "_")), places.for_c().join(" "))
         .env("CARGO_INCREMENTAL", "0")
-        .env("SOURCE_DATE_EPOCH", time);
+        .env("SOURCE_DATE_EPOCH", time)
+        .env_remove(COMMIT);
+    if let Some(commit) = git(root, &["rev-parse", "HEAD"]) {
+        cargo.env(COMMIT, if uncommitted { format!("{commit}, changed") } else { commit });
+    }
     let status = cargo.stdin(Stdio::null()).status().context("cargo cannot be run")?;
     if !status.success() {
         bail!("the handler cannot be built ({status}); what is wrong stands above");

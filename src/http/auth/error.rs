@@ -29,7 +29,7 @@ impl From<AuthError> for ApiError {
             ),
             AuthError::Missing => Self::unauthorized(
                 "missing_credential",
-                "Sign in, and send the access token in the header Authorization: Bearer <token>.",
+                "Sign in, and send the access token as a bearer token in the Authorization header.",
                 "Bearer",
             ),
             AuthError::Invalid(check) => Self::unauthorized(
