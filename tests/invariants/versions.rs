@@ -21,7 +21,6 @@ use crate::support::world::{Came, World, drill, in_virtual_time, request, with_k
 use crate::support::{rig, swap};
 
 const PORT: u16 = 4000;
-const SENT_BACK: Came = Came::Acknowledged(Acknowledged::SentBack);
 
 /// An invocation as the host makes it; the status of the answer.
 async fn invoke(world: &World, function: &str, message: &str) -> u16 {
