@@ -37,6 +37,9 @@ param keyVaultName string = ''
 @description('The resource group of that Key Vault.')
 param keyVaultResourceGroup string = resourceGroup().name
 
+@description('The subscription of that Key Vault.')
+param keyVaultSubscriptionId string = subscription().subscriptionId
+
 @description('The subscription that the platform runs in.')
 param platformSubscriptionId string = subscription().subscriptionId
 
@@ -68,18 +71,19 @@ param instanceMemoryMB int = 512
 
 @minValue(1)
 @maxValue(1000)
-@description('The most instances that the app may scale to.')
+@description('The most instances on demand of each function group: all HTTP functions are one, every other function is its own. Some regions refuse less than 40.')
 param maximumInstanceCount int = 40
 
 @description('Instances that are kept ready, as {name, instanceCount}; the name is a function group such as "http", or "function:<name>". They cost while nothing runs.')
 param alwaysReady array = []
 
 @allowed([
-  'RollingUpdate'
+  ''
   'Recreate'
+  'RollingUpdate'
 ])
-@description('How running instances are replaced: RollingUpdate lets invocations end first; Recreate is for regions that do not know it yet.')
-param siteUpdate string = 'RollingUpdate'
+@description('How running instances are replaced. Empty: as the region does by itself (Recreate). RollingUpdate lets invocations end first; a preview.')
+param siteUpdate string = ''
 
 @allowed([
   'Standard_LRS'
@@ -104,7 +108,7 @@ param addressSpace string = '10.90.0.0/24'
 param telemetryDays int = 30
 
 @minValue(-1)
-@description('The most GB of telemetry that a day may bring; -1: no limit.')
+@description('The most GB of telemetry that a day may bring; -1: no limit; 0 stops telemetry.')
 param dailyCapGb int = 1
 
 @description('Whether alerts are created: failed runs, poison messages, stuck runs, a silent sweep.')
@@ -172,6 +176,7 @@ module rbac 'app/rbac.bicep' = {
     platformContainerApp: platformContainerApp
     keyVaultName: keyVaultName
     keyVaultResourceGroup: keyVaultResourceGroup
+    keyVaultSubscriptionId: keyVaultSubscriptionId
   }
 }
 
@@ -181,7 +186,7 @@ module function 'app/function.bicep' = {
     name: 'func-windlass-${token}'
     planName: 'plan-windlass-${token}'
     location: location
-    tags: union(tags, { 'azd-service-name': 'windlass' })
+    tags: tags
     identityName: identity.name
     storageAccountName: storage.outputs.name
     packageContainer: packageContainer
@@ -220,5 +225,5 @@ output storageAccountName string = storage.outputs.name
 @description('The object id of the identity, for roles that are granted elsewhere.')
 output identityPrincipalId string = identity.properties.principalId
 
-@description('Names in settings and secretUris that were left out: a secret in settings, or no Key Vault secret\'s URI in secretUris.')
+@description('Names in settings and secretUris that were left out: in settings a secret or what is the app\'s own, in secretUris the storage account or no Key Vault secret\'s URI.')
 output leftOut array = function.outputs.leftOut

@@ -9,7 +9,7 @@ param planName string
 @description('Where both are created.')
 param location string
 
-@description('Tags of both.')
+@description('Tags of both. The app bears the one that azd finds it by, too.')
 param tags object
 
 @description('The user-assigned identity that the app acts as.')
@@ -33,13 +33,13 @@ param pipelines array
 @description('The memory of an instance in MB.')
 param instanceMemoryMB int
 
-@description('The most instances that the app may scale to.')
+@description('The most instances on demand of each function group.')
 param maximumInstanceCount int
 
 @description('Instances that are kept ready, as {name, instanceCount}.')
 param alwaysReady array
 
-@description('How running instances are replaced: RollingUpdate or Recreate.')
+@description('How running instances are replaced: RollingUpdate or Recreate. Empty: as the region does by itself.')
 param siteUpdate string
 
 @description('Settings by their names.')
@@ -102,8 +102,12 @@ var platformSettings = empty(platformRegistry) && empty(platformContainerApp) ? 
 }
 
 var secretNames = map(filter(registry.settings, setting => setting.secret), setting => setting.name)
-var plain = filter(items(settings), entry => !contains(secretNames, entry.key))
-var references = filter(items(secretUris), entry => startsWith(entry.value, 'https://') && contains(entry.value, '/secrets/'))
+// The plan refuses these: it knows the runtime from elsewhere.
+var refusedNames = ['FUNCTIONS_WORKER_RUNTIME', 'FUNCTIONS_EXTENSION_VERSION']
+// With a second way to the account beside the app's own, the host might take that one.
+var storagePrefix = 'AzureWebJobsStorage'
+var plain = filter(items(settings), entry => !contains(secretNames, entry.key) && !contains(refusedNames, entry.key) && !startsWith(entry.key, storagePrefix))
+var references = filter(items(secretUris), entry => !startsWith(entry.key, storagePrefix) && startsWith(entry.value, 'https://') && contains(entry.value, '/secrets/'))
 var plainSettings = toObject(plain, entry => entry.key, entry => entry.value)
 var secretSettings = toObject(references, entry => entry.key, entry => '@Microsoft.KeyVault(SecretUri=${entry.value})')
 
@@ -126,7 +130,7 @@ resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
   name: insightsName
 }
 
-resource plan 'Microsoft.Web/serverfarms@2024-11-01' = {
+resource plan 'Microsoft.Web/serverfarms@2025-05-01' = {
   name: planName
   location: location
   tags: tags
@@ -140,10 +144,11 @@ resource plan 'Microsoft.Web/serverfarms@2024-11-01' = {
   }
 }
 
-resource site 'Microsoft.Web/sites@2024-11-01' = {
+resource site 'Microsoft.Web/sites@2025-05-01' = {
   name: name
   location: location
-  tags: tags
+  // azd deploys to what bears its tag, so the plan has none.
+  tags: union(tags, { 'azd-service-name': 'windlass' })
   kind: 'functionapp,linux'
   identity: {
     type: 'UserAssigned'
@@ -176,13 +181,10 @@ resource site 'Microsoft.Web/sites@2024-11-01' = {
         maximumInstanceCount: maximumInstanceCount
         alwaysReady: alwaysReady
       }
-      siteUpdateStrategy: {
-        type: siteUpdate
-      }
+      siteUpdateStrategy: empty(siteUpdate) ? null : { type: siteUpdate }
     }
     siteConfig: {
       minTlsVersion: '1.2'
-      ftpsState: 'Disabled'
       appSettings: map(items(appSettings), setting => {
         name: setting.key
         value: setting.value
@@ -214,6 +216,6 @@ output uri string = 'https://${site.properties.defaultHostName}'
 
 @description('Names in settings and secretUris that were left out.')
 output leftOut array = concat(
-  filter(objectKeys(settings), key => contains(secretNames, key)),
+  filter(objectKeys(settings), key => !contains(plainSettings, key)),
   filter(objectKeys(secretUris), key => !contains(secretSettings, key))
 )

@@ -21,21 +21,22 @@ param alerts bool
 @description('Who is told of alerts, by e-mail. Empty: nobody.')
 param alertEmail string
 
-// A query answers rows when there is something to tell.
+// A query answers rows when there is something to tell. What happened once is looked for in a window that is longer than
+// the time between two looks, because records arrive late.
 var rules = [
   {
     name: 'failed-runs'
     title: 'Windlass: a run failed'
     query: loadTextContent('../queries/failed-runs.kql')
     severity: 2
-    window: 'PT15M'
+    window: 'PT30M'
   }
   {
     name: 'poison'
     title: 'Windlass: a message was delivered too often'
     query: loadTextContent('../queries/poison.kql')
     severity: 2
-    window: 'PT15M'
+    window: 'PT30M'
   }
   {
     name: 'stuck-runs'

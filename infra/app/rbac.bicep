@@ -30,6 +30,9 @@ param keyVaultName string
 @description('The resource group of the Key Vault.')
 param keyVaultResourceGroup string
 
+@description('The subscription of the Key Vault.')
+param keyVaultSubscriptionId string
+
 // `family` is the one that needs the role; empty: all of them do.
 var roles = [
   {
@@ -143,7 +146,7 @@ module onPlatform 'existing.bicep' = if (!empty(platformRegistry) || !empty(plat
 
 module onKeyVault 'existing.bicep' = if (!empty(keyVaultName)) {
   name: 'windlass-rbac-vault'
-  scope: resourceGroup(keyVaultResourceGroup)
+  scope: resourceGroup(keyVaultSubscriptionId, keyVaultResourceGroup)
   params: {
     principalId: principalId
     roles: granted

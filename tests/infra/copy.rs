@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 /// What the check reads.
-pub const READ: &[&str] = &["infra", "host.json"];
+pub const READ: &[&str] = &["infra", "host.json", "azure.yaml"];
 
 /// The repository as far as the check reads it, for somebody to break.
 pub struct Copy(tempfile::TempDir);

@@ -6,6 +6,7 @@ const STORAGE: &str = "infra/app/storage.bicep";
 const MONITORING: &str = "infra/app/monitoring.bicep";
 const RBAC: &str = "infra/app/rbac.bicep";
 const EXISTING: &str = "infra/app/existing.bicep";
+const AZD: &str = "azure.yaml";
 const REGISTRY: &str = "infra/app/registry.json";
 
 /// A file, what it says, what it says instead, and what the check has to say to that.
@@ -140,7 +141,7 @@ fn a_setting_that_nobody_reads_or_that_cannot_be_given_is_named() {
             FUNCTION,
             "union(plainSettings, secretSettings, platformSettings, authSettings, disabledSettings, ownSettings)",
             "union(ownSettings, plainSettings, secretSettings, platformSettings, authSettings, disabledSettings)",
-            "AzureWebJobsStorage__accountName can be given in place of the app's own",
+            "AZURE_CLIENT_ID can be given, though it is the app's own",
         ),
         (
             FUNCTION,
@@ -148,16 +149,49 @@ fn a_setting_that_nobody_reads_or_that_cannot_be_given_is_named() {
             "plainSettings, ",
             "UPGRADE_GIT_TOKEN cannot be given by a secret's URI",
         ),
+        (FUNCTION, "entry => !contains(secretNames, entry.key) && ", "entry => ", "it sets the secret"),
         (
             FUNCTION,
-            "items(settings), entry => !contains(secretNames, entry.key)",
-            "items(settings), entry => true",
-            "it sets the secret",
+            " && !startsWith(entry.key, storagePrefix))",
+            ")",
+            "AzureWebJobsStorage__queueServiceUri can be given, though the app has its own account",
         ),
         (
             FUNCTION,
-            "startsWith(entry.value, 'https://') && contains(entry.value, '/secrets/')",
-            "true",
+            "entry => !startsWith(entry.key, storagePrefix) && ",
+            "entry => ",
+            "AzureWebJobsStorage__queueServiceUri can be given by a secret's URI",
+        ),
+        (
+            FUNCTION,
+            "['FUNCTIONS_WORKER_RUNTIME', ",
+            "[",
+            "FUNCTIONS_WORKER_RUNTIME can be given, though the plan refuses it",
+        ),
+        (
+            FUNCTION,
+            ", 'FUNCTIONS_EXTENSION_VERSION']",
+            "]",
+            "FUNCTIONS_EXTENSION_VERSION can be given, though the plan refuses it",
+        ),
+        (
+            FUNCTION,
+            "key => !contains(plainSettings, key)",
+            "key => contains(secretNames, key)",
+            "leftOut does not name FUNCTIONS_WORKER_RUNTIME",
+        ),
+        (
+            FUNCTION,
+            "key => !contains(plainSettings, key)",
+            "key => true",
+            "leftOut names UPGRADE_STRATEGY, which is set",
+        ),
+        (FUNCTION, "key => !contains(secretSettings, key)", "key => false", "leftOut does not name WINDLASS_LOG"),
+        (FUNCTION, "output leftOut", "output left", "it does not put out leftOut"),
+        (
+            FUNCTION,
+            " && startsWith(entry.value, 'https://') && contains(entry.value, '/secrets/')",
+            "",
             "WINDLASS_LOG is given something that is no secret's URI",
         ),
     ]);
@@ -289,18 +323,45 @@ fn a_way_in_by_key_password_or_plain_text_is_named() {
         (FUNCTION, "httpsOnly: true", "httpsOnly: false", "site must say properties.httpsOnly: true"),
         (
             FUNCTION,
-            "ftpsState: 'Disabled'",
-            "ftpsState: 'AllAllowed'",
-            "site must say properties.siteConfig.ftpsState: 'Disabled'",
+            "minTlsVersion: '1.2'",
+            "minTlsVersion: '1.2'\n      ftpsState: 'Disabled'",
+            "site must not say properties.siteConfig.ftpsState: Flex Consumption refuses it",
         ),
         (FUNCTION, "allow: false", "allow: true", "ftp must say properties.allow: false"),
         (FUNCTION, "name: 'scm'", "name: 'ftp'", "turns the publishing credentials of scm off"),
+        (FUNCTION, "name: 'ftp'", "name: 'scm'", "turns the publishing credentials of ftp off"),
         (
             FUNCTION,
             "insights.properties.ConnectionString",
             "listKeys(insights.id, '2020-02-02').key",
             "listKeys(…) brings a key out",
         ),
+    ]);
+}
+
+#[test]
+fn what_azd_would_take_wrongly_is_named() {
+    let (zip, tag) = ("dist: windlass.zip", "union(tags, { 'azd-service-name': 'windlass' })");
+    each_is_named(&[
+        (AZD, zip, "dist: dist", "dist must name a zip"),
+        (AZD, zip, "dist: other.zip", "its hook must make other.zip"),
+        (AZD, "--out windlass.zip", "--out windlass.zip && rm -rf dist", "its hook must make windlass.zip"),
+        (FUNCTION, tag, "tags", "the site must bear the tag azd-service-name"),
+        (FUNCTION, "  tags: tags\n  kind: 'functionapp'\n", PLAN_WITH_TAG, "the site alone may bear the tag"),
+        (MAIN, "  tags: tags\n}\n\nmodule storage", IDENTITY_WITH_TAG, "the site alone may bear the tag"),
+        (FUNCTION, "'azd-service-name': 'windlass'", "'azd-service-name': 'other'", "azure.yaml has no service other"),
+    ]);
+}
+
+const PLAN_WITH_TAG: &str = "  tags: union(tags, { 'azd-service-name': 'windlass' })\n  kind: 'functionapp'\n";
+const IDENTITY_WITH_TAG: &str = "  tags: { 'azd-service-name': 'windlass' }\n}\n\nmodule storage";
+
+#[test]
+fn an_alert_that_would_miss_late_records_is_named() {
+    each_is_named(&[
+        (MONITORING, "'PT30M'", "'PT15M'", "the window of failed-runs must be longer"),
+        (MONITORING, "'PT30M'", "'PT15M'", "the window of poison must be longer"),
+        (MONITORING, "evaluationFrequency: 'PT15M'", "evaluationFrequency: 'PT30M'", "the window of poison must be"),
     ]);
 }
 

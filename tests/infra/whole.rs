@@ -14,7 +14,7 @@ fn the_infrastructure_is_whole_and_what_the_code_needs() {
     let report = String::from_utf8(output.stdout).unwrap();
     for line in [
         "infra/main.bicep",
-        "Microsoft.Web/sites@2024-11-01: 1 made, 0 existing",
+        "Microsoft.Web/sites@2025-05-01: 1 made, 0 existing",
         "1 tableServices/tables: windlass",
         "upgrade-rolling-out-poison",
         "AZURE_CLIENT_ID",
@@ -50,12 +50,10 @@ fn a_table_of_parameters_that_is_behind_is_named_and_written_anew() {
 }
 
 #[test]
-fn azd_deploys_to_the_app_that_the_infrastructure_makes() {
+fn azd_takes_the_service_for_a_function_app_that_it_does_not_build() {
     let azd = std::fs::read_to_string(root().join("azure.yaml")).unwrap();
-    let main = std::fs::read_to_string(root().join("infra/main.bicep")).unwrap();
     let lines: Vec<_> = azd.lines().map(str::trim).collect();
-    for line in ["windlass:", "host: function", "language: custom", "dist: dist", "unzip -q windlass.zip -d dist"] {
+    for line in ["windlass:", "host: function", "language: custom"] {
         assert!(lines.contains(&line), "azure.yaml does not say {line}");
     }
-    assert!(main.contains("'azd-service-name': 'windlass'"), "azd finds the app by this tag");
 }

@@ -1,6 +1,6 @@
 //! Deployments to try: what is given to them, and the app settings that they come to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -40,8 +40,13 @@ pub const NOT_SET: &[(&str, &str)] = &[
 const GUID: &str = "11111111-2222-3333-4444-555555555555";
 pub const REFERENCE: &str = "@Microsoft.KeyVault(SecretUri=";
 pub const IN_THE_CLEAR: &str = "something in the clear";
-/// A setting that nobody may take from the app.
-const OWN: &str = "AzureWebJobsStorage__accountName";
+/// Settings that nobody may take from the app.
+const OWN: &[&str] = &["AZURE_CLIENT_ID", "AzureWebJobsStorage__accountName"];
+/// What the plan refuses, so that a deployment would end with it.
+const REFUSED: &[&str] = &["FUNCTIONS_WORKER_RUNTIME", "FUNCTIONS_EXTENSION_VERSION"];
+/// Ways to the account: the app has its own, and the host would mix them.
+const STORAGE_PREFIX: &str = "AzureWebJobsStorage";
+const OTHER_WAY: &str = "AzureWebJobsStorage__queueServiceUri";
 
 pub type AppSettings = BTreeMap<String, String>;
 
@@ -57,6 +62,30 @@ pub struct Given {
 
 /// The app settings of that deployment.
 pub fn evaluate(infrastructure: &Infrastructure, given: &Given) -> Result<AppSettings, String> {
+    let scope = scope(infrastructure, given);
+    let site = scope.file.of_type("Microsoft.Web/sites").next();
+    let settings = site.and_then(|site| site.declared.body.at("properties.siteConfig.appSettings"));
+    let list = list_of(&scope, settings)?;
+    let mut found = AppSettings::new();
+    for entry in &list {
+        let of = |name: &str| entry[name].as_str().map(str::to_owned);
+        let (Some(name), Some(value)) = (of("name"), of("value")) else {
+            return Err(format!("{FUNCTION}: an app setting is a name and a text, not {entry}"));
+        };
+        found.insert(name, value);
+    }
+    Ok(found)
+}
+
+/// The names that the deployment says it left out.
+pub fn left_out(infrastructure: &Infrastructure, given: &Given) -> Result<BTreeSet<String>, String> {
+    let scope = scope(infrastructure, given);
+    let output = scope.file.outputs.iter().find(|output| output.name == "leftOut");
+    let output = output.ok_or_else(|| format!("{FUNCTION}: it does not put out leftOut"))?;
+    Ok(scope.texts(&output.value)?.into_iter().collect())
+}
+
+fn scope<'a>(infrastructure: &'a Infrastructure, given: &Given) -> Scope<'a> {
     let file = infrastructure.file(FUNCTION);
     let named = |text: &str| json!(if given.whole { text } else { "" });
     let values = [
@@ -78,19 +107,7 @@ pub fn evaluate(infrastructure: &Infrastructure, given: &Given) -> Result<AppSet
         ),
     ];
     let given = values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    let scope = Scope { root: &infrastructure.root, file, given };
-    let site = file.of_type("Microsoft.Web/sites").next();
-    let settings = site.and_then(|site| site.declared.body.at("properties.siteConfig.appSettings"));
-    let list = list_of(&scope, settings)?;
-    let mut found = AppSettings::new();
-    for entry in &list {
-        let of = |name: &str| entry[name].as_str().map(str::to_owned);
-        let (Some(name), Some(value)) = (of("name"), of("value")) else {
-            return Err(format!("{FUNCTION}: an app setting is a name and a text, not {entry}"));
-        };
-        found.insert(name, value);
-    }
-    Ok(found)
+    Scope { root: &infrastructure.root, file, given }
 }
 
 fn list_of(scope: &Scope<'_>, settings: Option<&Expression>) -> Result<Vec<Value>, String> {
@@ -109,11 +126,22 @@ pub fn everything(pipelines: Vec<&'static str>) -> Given {
     Given { pipelines, settings, secret_uris, whole: true }
 }
 
-/// What is not to get through: secrets in the clear, and another account in place of the app's own.
-pub fn slips() -> BTreeMap<String, String> {
+/// What is not to get through: secrets in the clear, what the plan refuses, and another account in place of the app's own.
+pub fn slips(pipelines: Vec<&'static str>) -> Given {
     let secret = SETTINGS.iter().filter(|setting| setting.secret && is_to_be_given(setting));
-    let names = secret.map(|setting| setting.name).chain([OWN]);
-    names.map(|name| (name.to_owned(), IN_THE_CLEAR.to_owned())).collect()
+    let names = secret.map(|setting| setting.name).chain(OWN.iter().chain(REFUSED).copied()).chain([OTHER_WAY]);
+    let settings = names.map(|name| (name.to_owned(), IN_THE_CLEAR.to_owned())).collect();
+    let uri = "https://vault.example/secrets/account".to_owned();
+    Given { pipelines, settings, secret_uris: BTreeMap::from([(OTHER_WAY.to_owned(), uri)]), whole: false }
+}
+
+/// Why nobody gives that setting, if nobody does.
+pub fn not_to_be_given(name: &str) -> Option<&'static str> {
+    match name {
+        _ if REFUSED.contains(&name) => Some("the plan refuses it"),
+        _ if name.starts_with(STORAGE_PREFIX) => Some("the app has its own account"),
+        _ => None,
+    }
 }
 
 fn is_to_be_given(setting: &Setting) -> bool {

@@ -14,7 +14,6 @@ const WANTED: &[(&str, &str, Want)] = &[
     ("Microsoft.Web/serverfarms", "sku.name", Want::Text("FC1")),
     ("Microsoft.Web/sites", "properties.httpsOnly", Want::Bool(true)),
     ("Microsoft.Web/sites", "properties.siteConfig.minTlsVersion", Want::Text("1.2")),
-    ("Microsoft.Web/sites", "properties.siteConfig.ftpsState", Want::Text("Disabled")),
     ("Microsoft.Web/sites", "properties.functionAppConfig.runtime.name", Want::Text("custom")),
     ("Microsoft.Web/sites", "identity.type", Want::Text("UserAssigned")),
     (
@@ -24,6 +23,13 @@ const WANTED: &[(&str, &str, Want)] = &[
     ),
     ("basicPublishingCredentialsPolicies", "properties.allow", Want::Bool(false)),
 ];
+
+/// What nobody may say, and why not.
+const UNWANTED: &[(&str, &str, &str)] = &[(
+    "Microsoft.Web/sites",
+    "properties.siteConfig.ftpsState",
+    "Flex Consumption refuses it in some regions; the policy ftp turns FTP's credentials off",
+)];
 
 /// Each of these is there.
 const POLICIES: &[&str] = &["ftp", "scm"];
@@ -63,6 +69,10 @@ pub fn faults(infrastructure: &Infrastructure) -> Vec<String> {
         faults.extend(
             wrong.map(|(file, one)| format!("{file}: {} must say {path}: {}", one.declared.name, want.shown())),
         );
+    }
+    for (kind, path, why) in UNWANTED {
+        let said = made(infrastructure, kind).filter(|(_, one)| one.declared.body.at(path).is_some());
+        faults.extend(said.map(|(file, one)| format!("{file}: {} must not say {path}: {why}", one.declared.name)));
     }
     for policy in POLICIES {
         let named = |one: &Resource| one.declared.body.property("name") == Some(&Expression::text(policy));

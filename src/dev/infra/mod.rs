@@ -5,6 +5,8 @@
 //! tables, containers, settings, disabled functions, roles) is what the code needs. The lists are evaluated, not searched
 //! for, so a filter that loses an entry is a difference like a list that lacks one.
 
+mod alerts;
+mod azd;
 mod bicep;
 mod deployments;
 mod document;
@@ -51,6 +53,8 @@ pub fn check(root: &Path) -> Result<String, Vec<String>> {
     faults.extend(wiring::faults(&infrastructure));
     faults.extend(names::faults(&infrastructure));
     faults.extend(hardening::faults(&infrastructure));
+    faults.extend(alerts::faults(&infrastructure));
+    faults.extend(azd::faults(&infrastructure));
     faults.extend(roles::faults(&infrastructure));
     faults.extend(stores::faults(&infrastructure));
     faults.extend(settings::faults(&infrastructure));

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::deployments::{AppSettings, Given, IN_THE_CLEAR, NOT_SET, OF_THE_HOST, REFERENCE};
-use super::deployments::{evaluate, everything, sample, slips};
+use super::deployments::{evaluate, everything, left_out, not_to_be_given, sample, slips};
 use super::{FUNCTION, Infrastructure};
 use crate::app::functions;
 use crate::config::{Config, Fault, SETTINGS};
@@ -18,7 +18,7 @@ pub fn faults(infrastructure: &Infrastructure) -> Vec<String> {
     let checks = [
         (nothing(), "with nothing given"),
         (Given { whole: true, ..nothing() }, "with callers and platform named"),
-        (Given { settings: slips(), ..nothing() }, "with secrets in the clear"),
+        (slips(families.clone()), "with what is not to get through"),
         (everything(families.clone()), "with everything given"),
         (Given::default(), "without pipelines"),
     ];
@@ -28,6 +28,7 @@ pub fn faults(infrastructure: &Infrastructure) -> Vec<String> {
                 faults.extend(strange(infrastructure, &settings));
                 faults.extend(disabled(infrastructure, given, &settings));
                 faults.extend(arrived(given, &settings));
+                faults.extend(told(infrastructure, given, &settings));
                 faults.extend(refused(&settings, when));
             }
             Err(fault) => faults.push(fault),
@@ -95,7 +96,8 @@ fn arrived(given: &Given, settings: &AppSettings) -> Vec<String> {
                 faults.push(format!("{FUNCTION}: it sets the secret {name} in the clear"));
             }
             Some(set) if set == IN_THE_CLEAR => {
-                faults.push(format!("{FUNCTION}: {name} can be given in place of the app's own"))
+                let why = not_to_be_given(name).unwrap_or("it is the app's own");
+                faults.push(format!("{FUNCTION}: {name} can be given, though {why}"));
             }
             None if value != IN_THE_CLEAR => faults.push(format!("{FUNCTION}: {name} cannot be given")),
             _ => {}
@@ -103,17 +105,37 @@ fn arrived(given: &Given, settings: &AppSettings) -> Vec<String> {
     }
     for (name, uri) in &given.secret_uris {
         match settings.get(name) {
+            Some(set) if not_to_be_given(name).is_some() && set.contains(uri.as_str()) => {
+                faults.push(format!("{FUNCTION}: {name} can be given by a secret's URI"));
+            }
             Some(set) if *set == format!("{REFERENCE}{uri})") && uri.starts_with("https://") => {}
             Some(set) if set.contains(uri.as_str()) => {
                 faults.push(format!("{FUNCTION}: {name} is given something that is no secret's URI, and sets it"))
             }
-            None if uri.starts_with("https://") => {
+            None if uri.starts_with("https://") && not_to_be_given(name).is_none() => {
                 faults.push(format!("{FUNCTION}: {name} cannot be given by a secret's URI"))
             }
             _ => {}
         }
     }
     faults
+}
+
+/// The output names what was left out, all of it and nothing else.
+fn told(infrastructure: &Infrastructure, given: &Given, settings: &AppSettings) -> Vec<String> {
+    let secret = |name: &str| SETTINGS.iter().any(|setting| setting.name == name && setting.secret);
+    let plain = given.settings.keys().filter(|name| secret(name) || not_to_be_given(name).is_some());
+    let uris = given.secret_uris.iter();
+    let uris = uris.filter(|(name, uri)| not_to_be_given(name).is_some() || !uri.starts_with("https://"));
+    let wanted: BTreeSet<_> = plain.chain(uris.map(|(name, _)| name)).cloned().collect();
+    match left_out(infrastructure, given) {
+        Ok(told) => {
+            let silent = wanted.difference(&told).map(|name| format!("{FUNCTION}: leftOut does not name {name}"));
+            let wrong = told.difference(&wanted).filter(|name| settings.contains_key(*name));
+            silent.chain(wrong.map(|name| format!("{FUNCTION}: leftOut names {name}, which is set"))).collect()
+        }
+        Err(fault) => vec![fault],
+    }
 }
 
 /// The settings as the handler finds them, and what it says to them.
