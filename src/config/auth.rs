@@ -1,7 +1,7 @@
 //! Who may establish a caller's identity. Nobody, unless told.
 
+use super::mode::Mode;
 use super::reader::{Reader, one_of};
-use super::server::Mode;
 use super::setting::{Kind, Setting};
 
 pub const SOURCES: Setting = Setting::new(

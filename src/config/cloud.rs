@@ -2,8 +2,8 @@
 
 use url::Url;
 
+use super::mode::Mode;
 use super::reader::Reader;
-use super::server::Mode;
 use super::setting::{Kind, Setting};
 
 pub const CLOUD: Setting = Setting::new(

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::mode::Mode;
 use super::reader::Reader;
-use super::server::Mode;
 use super::setting::{Kind, Setting};
 
 pub const CLIENT_ID: Setting = Setting::new(

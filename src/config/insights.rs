@@ -2,9 +2,9 @@
 
 use url::Url;
 
+use super::address::is_private;
 use super::reader::Reader;
 use super::setting::{Kind, Setting};
-use super::telemetry::is_private;
 
 pub const CONNECTION: Setting = Setting::new(
     "APPLICATIONINSIGHTS_CONNECTION_STRING",

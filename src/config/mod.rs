@@ -2,6 +2,7 @@
 //!
 //! [`Config::load`] reports everything that is wrong in one go, so that a deployment is put right once.
 
+mod address;
 mod auth;
 mod cloud;
 mod component;
@@ -11,7 +12,10 @@ mod fault;
 mod functions;
 mod identity;
 mod insights;
+mod mode;
+mod nearest;
 mod reader;
+mod reference;
 mod rollout;
 mod secret;
 mod server;
@@ -34,11 +38,12 @@ pub use fault::{ConfigFaults, Fault};
 pub use functions::SwitchedOff;
 pub use identity::IdentityConfig;
 pub use insights::{InsightsConfig, SignIn};
+pub use mode::Mode;
+pub use nearest::nearest;
 pub use rollout::{RolloutConfig, StrategyConfig};
 pub use secret::Secret;
-pub use server::{Mode, ServerConfig};
+pub use server::ServerConfig;
 pub use setting::{Kind, Setting};
-pub use slips::nearest;
 pub use storage::StorageConfig;
 pub use telemetry::{LogFormat, OtlpConfig, TelemetryConfig};
 pub use upgrade::UpgradeConfig;

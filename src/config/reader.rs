@@ -2,13 +2,14 @@
 
 use url::Url;
 
+use super::address::is_loopback;
 use super::environment::Environment;
 use super::fault::Fault;
+use super::mode::Mode;
+use super::nearest::nearest;
+use super::reference::is_reference;
 use super::secret::Secret;
-use super::server::Mode;
 use super::setting::{Kind, Setting};
-use super::slips::nearest;
-use super::vault::is_reference;
 use crate::model::redact;
 
 /// Every method answers `None` (or an empty list) for a setting that is unset or wrong; wrong ones leave a fault.
@@ -152,14 +153,4 @@ const GUID_REMEDY: &str = "give GUIDs of the form 00000000-0000-0000-0000-000000
 fn guid(text: &str) -> Option<String> {
     const HYPHENATED: usize = 36;
     (text.len() == HYPHENATED).then(|| uuid::Uuid::try_parse(text).ok()).flatten().map(|id| id.to_string())
-}
-
-/// Whether the address can only mean this machine.
-pub(super) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        Some(url::Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
-        None => false,
-    }
 }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::reader::{Reader, is_loopback};
-use super::server::Mode;
+use super::address::is_loopback;
+use super::mode::Mode;
+use super::reader::Reader;
 use super::setting::{Kind, Setting};
 
 pub const CONTAINER_APP: Setting = Setting::new(

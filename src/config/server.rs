@@ -1,8 +1,9 @@
 //! Where the handler listens, and whether this is a developer's machine.
 
+use super::mode::Mode;
+use super::nearest::nearest;
 use super::reader::Reader;
 use super::setting::{Kind, Setting};
-use super::slips::nearest;
 
 pub const PORT: Setting = Setting::new(
     "FUNCTIONS_CUSTOMHANDLER_PORT",
@@ -25,13 +26,6 @@ pub const INSTANCE: Setting = Setting::new(
 );
 
 const DEVELOPMENT: &str = "Development";
-
-/// What the rules of a developer's machine apply to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Mode {
-    Development,
-    Production,
-}
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ServerConfig {

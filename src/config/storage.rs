@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::mode::Mode;
 use super::reader::Reader;
 use super::secret::Secret;
-use super::server::Mode;
 use super::setting::{Kind, Setting};
 
 pub const STORAGE: Setting = Setting::new(

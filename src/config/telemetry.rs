@@ -6,8 +6,9 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 use url::Url;
 
+use super::address::is_private;
 use super::insights::{self, InsightsConfig};
-use super::reader::{Reader, is_loopback};
+use super::reader::Reader;
 use super::secret::Secret;
 use super::setting::{Kind, Setting};
 
@@ -114,13 +115,6 @@ fn collector(text: &str) -> Option<Url> {
     let path = url.path().trim_end_matches('/').to_owned();
     url.set_path(&path);
     Some(url)
-}
-
-/// Whether what is sent to the address can be read on the way by nobody, and nothing else is said in it.
-pub(super) fn is_private(url: &Url) -> bool {
-    let plain = url.username().is_empty() && url.password().is_none();
-    let bare = url.query().is_none() && url.fragment().is_none() && url.has_host();
-    plain && bare && (url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url)))
 }
 
 fn headers(text: &str) -> Option<Vec<(String, Secret)>> {

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use url::Url;
 
 use super::component::{Component, components};
+use super::mode::Mode;
 use super::reader::Reader;
 use super::secret::Secret;
-use super::server::Mode;
 use super::setting::{Kind, Setting};
 
 pub const GIT_REMOTE: Setting = Setting::new(

@@ -11,7 +11,7 @@ use tracing::{Event, Level};
 
 use super::SCOPE;
 use super::fields::Fields;
-use super::spans::ids;
+use super::ids::ids;
 use super::vocabulary::attribute;
 use crate::model::Traceparent;
 

@@ -16,6 +16,7 @@ mod destination;
 mod dropped;
 mod fields;
 mod flush;
+mod ids;
 mod insights;
 mod lines;
 mod log;

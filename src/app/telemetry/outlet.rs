@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use opentelemetry_sdk::logs::SdkLogRecord;
-use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ResourceMetrics, ScopeMetrics};
+use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::trace::SpanData;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -18,7 +18,7 @@ use super::circuit::{Circuit, Turned};
 use super::destination::{Destination, Sent};
 use super::dropped::{Dropped, Signal};
 use super::metrics::Meters;
-use super::reader::Reader;
+use super::reader::{Reader, points};
 
 /// How long what no invocation sends waits for company.
 const TICK: Duration = Duration::from_secs(5);
@@ -258,25 +258,6 @@ impl Outlet {
 async fn caught(sending: impl Future<Output = Sent>) -> Sent {
     let sent = AssertUnwindSafe(sending).catch_unwind().await;
     sent.unwrap_or_else(|_| Sent::Refused("it could not be written".to_owned()))
-}
-
-/// How many data points there are.
-pub fn points(metrics: &ResourceMetrics) -> u64 {
-    fn of<T>(data: &MetricData<T>) -> usize {
-        match data {
-            MetricData::Gauge(gauge) => gauge.data_points().count(),
-            MetricData::Sum(sum) => sum.data_points().count(),
-            MetricData::Histogram(histogram) => histogram.data_points().count(),
-            MetricData::ExponentialHistogram(histogram) => histogram.data_points().count(),
-        }
-    }
-    let metrics = metrics.scope_metrics().flat_map(ScopeMetrics::metrics);
-    let points = metrics.map(|metric| match metric.data() {
-        AggregatedMetrics::F64(data) => of(data),
-        AggregatedMetrics::U64(data) => of(data),
-        AggregatedMetrics::I64(data) => of(data),
-    });
-    points.sum::<usize>() as u64
 }
 
 #[cfg(test)]

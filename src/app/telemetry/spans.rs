@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use opentelemetry::trace::{Link, SpanContext, SpanId, Status, TraceFlags, TraceId, TraceState};
+use opentelemetry::trace::{Link, SpanContext, SpanId, Status, TraceFlags, TraceState};
 use opentelemetry::{KeyValue, Value};
 use opentelemetry_sdk::trace::{SpanData, SpanLinks};
 use tracing::span::{Attributes, Id, Record};
@@ -17,6 +17,7 @@ use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
 use super::fields::Fields;
+use super::ids::ids;
 use super::lines::{Around, Lines};
 use super::outlet::Outlet;
 use super::scope;
@@ -183,10 +184,6 @@ fn around<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>) -> Option<Around> {
     let inherited = begun.fields.iter().filter(|(name, _)| OF_LINES.contains(name));
     let attributes = inherited.filter_map(|(name, value)| Some((attribute(name)?, value.clone()))).collect();
     Some(Around { place, attributes })
-}
-
-pub fn ids(place: Traceparent) -> (TraceId, SpanId) {
-    (TraceId::from_bytes(place.trace().to_be_bytes()), SpanId::from_bytes(place.span().to_be_bytes()))
 }
 
 fn context(place: Traceparent) -> SpanContext {
