@@ -1,30 +1,11 @@
 //! I10: a poison message ends its run, which gives its lock back; or it is no message of ours, and is kept and reported.
 
-use axum::body::Body;
-use axum::http::Request;
-use serde_json::json;
-use tower::ServiceExt;
 use windlass::engine::Poisoned;
 use windlass::model::{End, RunId, Scope, Ticket};
-use windlass::triggers;
 
+use crate::invocation::queue as invoke;
 use crate::support::probe::{self, SCOPE, end};
 use crate::support::world::{Mode, World, in_virtual_time};
-
-const PORT: u16 = 4000;
-
-/// An invocation as the host makes it; the status of the answer.
-async fn invoke(world: &World, function: &str, message: &str) -> u16 {
-    let router = triggers::router(world.engine("handler"), &[&probe::SPEC], PORT);
-    let body = json!({"Data": {"ticket": json!(message).to_string()}, "Metadata": {"DequeueCount": "6"}}).to_string();
-    let invocation = Request::post(format!("/{function}"))
-        .header("host", format!("127.0.0.1:{PORT}"))
-        .header("user-agent", "Azure-Functions-Host/4.1037.0.0")
-        .header("transfer-encoding", "chunked")
-        .body(Body::from(body))
-        .expect("a request");
-    router.oneshot(invocation).await.expect("a router always answers").status().as_u16()
-}
 
 fn kept(world: &World) -> Vec<(String, Vec<u8>)> {
     world.tables.lock().expect("never poisoned").segments.clone().into_iter().collect()
